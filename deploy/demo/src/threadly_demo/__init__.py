@@ -1,0 +1,1 @@
+"""Demo data and the story of one sale, told through the gateway."""

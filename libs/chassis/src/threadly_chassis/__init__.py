@@ -1,0 +1,1 @@
+"""What every Threadly service stands on: outbox, consumers, HTTP, cache, observability."""

@@ -1,0 +1,1 @@
+"""The events that Threadly's services publish: the one thing they share."""

@@ -1,0 +1,1 @@
+"""Dead letters, replay, and the operators' command line."""
