@@ -1,0 +1,24 @@
+"""What consumers tell operations: how a replayed message ended."""
+
+from uuid import UUID
+
+from .event import Event
+from .values import UtcDatetime
+
+
+class DeadLetterResolved(
+    Event, type="threadly.operations.dead_letter_resolved.v1", aggregate="dead_letter", subject="event_id"
+):
+    """A replayed message was applied by the consumer that had given it up.
+
+    Published by that consumer, in the transaction that applied the message, so that "resolved" is what
+    the consumer says and not what the replayer hopes.
+    """
+
+    event_id: UUID
+    consumer: str
+    replay_id: UUID
+    resolved_at: UtcDatetime
+
+
+EVENTS: tuple[type[Event], ...] = (DeadLetterResolved,)
