@@ -1,0 +1,57 @@
+"""One transaction a request or message: the only place in the repository that commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import NewType
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from threadly_contracts import Event
+
+from ..outbox import append
+
+#: A session that may only read; a `WriteSession` serves wherever one is asked for, not the reverse.
+ReadSession = NewType("ReadSession", AsyncSession)
+WriteSession = NewType("WriteSession", ReadSession)
+
+
+class Transaction:
+    """What a use case is handed: the session, and the way to publish.
+
+    It cannot commit; whoever opened it does, when the whole request or message has succeeded.
+    """
+
+    def __init__(self, session: WriteSession) -> None:
+        self.session = session
+        self.has_published = False
+
+    async def publish(
+        self,
+        event: Event,
+        *,
+        version: int,
+        due_at: datetime | None = None,
+        cancel_key: str | None = None,
+    ) -> None:
+        """Append an event to the outbox; it is sent once this transaction has committed, or never.
+
+        `version` is the aggregate's version that the event announces: raise it in the same transaction,
+        under the aggregate's row lock, so that events leave in the order of versions. With `due_at` the
+        event waits until then by the database's clock and can be cancelled by `cancel_key`.
+        Raises `EventTooLarge` when the body is over 256 KiB.
+        """
+        await append(self.session, event, version=version, due_at=due_at, cancel_key=cancel_key)
+        self.has_published = True
+
+
+@asynccontextmanager
+async def transaction(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[Transaction]:
+    """Open a transaction that commits when the block ends well and rolls back when it does not."""
+    async with sessions() as session:
+        tx = Transaction(WriteSession(ReadSession(session)))
+        try:
+            yield tx
+        except BaseException:
+            await session.rollback()
+            raise
+        await session.commit()

@@ -1,0 +1,27 @@
+"""The catalogue of metrics; no other file names one."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+HTTP_SECONDS = Histogram(
+    "threadly_http_request_seconds", "Time to answer", ("route", "method", "status"), buckets=_FAST
+)
+DATABASE_SECONDS = Histogram("threadly_database_query_seconds", "Time of one statement", buckets=_FAST)
+CACHE_REQUESTS = Counter("threadly_cache_requests", "Look-ups in the cache", ("result",))
+ERRORS = Counter("threadly_errors", "Errors that reached the boundary", ("kind", "name"))
+EVENTS_APPENDED = Counter("threadly_outbox_appended", "Events appended to the outbox", ("type",))
+OUTBOX_PUBLISHED = Counter("threadly_outbox_published", "Events confirmed by the broker")
+OUTBOX_PENDING = Gauge("threadly_outbox_pending", "Events waiting to be published")
+OUTBOX_OLDEST_SECONDS = Gauge("threadly_outbox_oldest_seconds", "Age of the oldest waiting event")
+OUTBOX_BLOCKED = Gauge("threadly_outbox_blocked", "Aggregates whose events cannot be published")
+RELAY_CONFIRM_SECONDS = Histogram("threadly_relay_confirm_seconds", "Batch write to last confirm", buckets=_FAST)
+CONSUMED = Counter("threadly_consumed", "Messages settled, by outcome", ("consumer", "outcome"))
+APPLY_SECONDS = Histogram(
+    "threadly_commit_to_apply_seconds", "From an event's append to its application", ("consumer",), buckets=_FAST
+)
+SCHEDULE_RUNS = Counter("threadly_schedule_runs", "Scheduled runs, by outcome", ("schedule", "outcome"))
+PROVIDER_SECONDS = Histogram(
+    "threadly_provider_call_seconds", "Time of a call to an outside provider", ("provider", "call", "outcome")
+)
+DOMAIN_EVENTS = Counter("threadly_domain", "Business facts worth counting, named by the service", ("what",))

@@ -1,0 +1,102 @@
+"""Settings come from the environment, once, at the composition root; everything below is handed values."""
+
+import base64
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Mode(StrEnum):
+    """Whether the outside providers are the sandbox's or the real ones."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+def _split(value: object) -> object:
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+#: A comma-separated list.
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+def decode_key(text: str) -> bytes:
+    """Decode a base64url key whose padding may be missing."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told.
+
+    For a field `f` of service `orders` the first of `THREADLY_ORDERS_F` and `THREADLY_F` wins, so that
+    whatever services share is written once. Raises a `ValidationError` that names every bad value.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    service: ClassVar[str]
+    #: Fields with a provider's address: refused in production when they point at this machine.
+    provider_urls: ClassVar[tuple[str, ...]] = ()
+    #: Fields with a provider's secret: refused in production when they are test keys.
+    provider_keys: ClassVar[tuple[str, ...]] = ()
+
+    mode: Mode = Mode.SANDBOX
+    release: str = "dev"
+    database_url: SecretStr
+    amqp_url: SecretStr
+    redis_url: SecretStr
+    database_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    worker_port: int = 8001
+    identity_public_keys: CommaList = ()
+    public_url: str = "http://127.0.0.1:3002"
+    sentry_dsn: str = ""
+    otlp_endpoint: str = ""
+    log_level: str = "INFO"
+    retry_ladder: CommaList = ("5s", "30s", "2m", "10m", "1h")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the service's own variable first, then the shared one."""
+        own = f"THREADLY_{cls.service.replace('-', '_').upper()}_"
+        return (
+            init_settings,
+            EnvSettingsSource(settings_cls, env_prefix=own),
+            EnvSettingsSource(settings_cls, env_prefix="THREADLY_"),
+        )
+
+    @model_validator(mode="after")
+    def _production_is_real(self) -> Self:
+        """Refuse sandbox hosts and test keys in production (architecture §2)."""
+        if self.mode is not Mode.PRODUCTION:
+            return self
+        wrong = [f for f in self.provider_urls if urlsplit(str(getattr(self, f))).hostname in _LOOPBACK]
+        for field in self.provider_keys:
+            secret = getattr(self, field)
+            text = secret.get_secret_value() if isinstance(secret, SecretStr) else str(secret)
+            if "_test_" in text or "sandbox" in text or not text:
+                wrong.append(field)
+        if wrong:
+            msg = f"production mode refuses sandbox hosts and test keys: {', '.join(wrong)}"
+            raise ValueError(msg)
+        return self
