@@ -73,9 +73,9 @@ class ServiceSettings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class' signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class' signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the service's own variable first, then the shared one."""
         own = f"THREADLY_{cls.service.replace('-', '_').upper()}_"

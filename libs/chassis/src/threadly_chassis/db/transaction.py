@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NewType
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
 from threadly_contracts import Event
 
 from ..outbox import append

@@ -15,10 +15,15 @@ OUTBOX_PUBLISHED = Counter("threadly_outbox_published", "Events confirmed by the
 OUTBOX_PENDING = Gauge("threadly_outbox_pending", "Events waiting to be published")
 OUTBOX_OLDEST_SECONDS = Gauge("threadly_outbox_oldest_seconds", "Age of the oldest waiting event")
 OUTBOX_BLOCKED = Gauge("threadly_outbox_blocked", "Aggregates whose events cannot be published")
-RELAY_CONFIRM_SECONDS = Histogram("threadly_relay_confirm_seconds", "Batch write to last confirm", buckets=_FAST)
+RELAY_CONFIRM_SECONDS = Histogram(
+    "threadly_relay_confirm_seconds", "Batch write to last confirm", buckets=_FAST
+)
 CONSUMED = Counter("threadly_consumed", "Messages settled, by outcome", ("consumer", "outcome"))
 APPLY_SECONDS = Histogram(
-    "threadly_commit_to_apply_seconds", "From an event's append to its application", ("consumer",), buckets=_FAST
+    "threadly_commit_to_apply_seconds",
+    "From an event's append to its application",
+    ("consumer",),
+    buckets=_FAST,
 )
 SCHEDULE_RUNS = Counter("threadly_schedule_runs", "Scheduled runs, by outcome", ("schedule", "outcome"))
 PROVIDER_SECONDS = Histogram(

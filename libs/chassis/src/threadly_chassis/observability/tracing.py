@@ -33,7 +33,9 @@ def span(
 ) -> Iterator[Span]:
     """Run a block as a span, below the one that `carrier` (headers) names or else the current one."""
     parent = _propagator.extract(carrier) if carrier else context.get_current()
-    with _tracer.start_as_current_span(name, context=parent, kind=kind, attributes=dict(attributes or {})) as s:
+    with _tracer.start_as_current_span(
+        name, context=parent, kind=kind, attributes=dict(attributes or {})
+    ) as s:
         yield s
 
 
