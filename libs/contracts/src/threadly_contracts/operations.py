@@ -21,4 +21,18 @@ class DeadLetterResolved(
     resolved_at: UtcDatetime
 
 
-EVENTS: tuple[type[Event], ...] = (DeadLetterResolved,)
+class ConsumersDeclared(
+    Event, type="threadly.operations.consumers_declared.v1", aggregate="service", subject="service"
+):
+    """A worker started and named its consumers, so that operations knows which dead letters to gather.
+
+    Published by every worker at its start; its version is the start's Unix time in milliseconds.
+    """
+
+    service: str
+    consumers: tuple[str, ...]
+    release: str
+    declared_at: UtcDatetime
+
+
+EVENTS: tuple[type[Event], ...] = (ConsumersDeclared, DeadLetterResolved)
