@@ -1,0 +1,72 @@
+"""Connections to the broker: plain ones, thrown away on the first error and built anew.
+
+aio-pika's robust connection restores itself from inside; ours are rebuilt by whoever uses them, from what
+is declared in code, because a half-restored consumer looks healthy and gets nothing.
+"""
+
+import asyncio
+
+import aio_pika
+import aiormq
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import AMQPError
+
+#: What a broken connection or channel can raise: the answer to all of them is to build it anew.
+BROKER_ERRORS = (AMQPError, ConnectionError, OSError, TimeoutError, aiormq.exceptions.ChannelInvalidStateError)
+
+#: Seconds between heartbeats: a broker that went silent is noticed after at most three of them.
+_HEARTBEAT = 10
+_CONNECT_TIMEOUT = 10.0
+
+
+class BrokerConnection:
+    """One connection for one purpose, opened when first needed and again after it was lost.
+
+    Publish and consume on separate ones: a broker under a memory or disk alarm stops reading from
+    connections that publish, their acks included.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._lock = asyncio.Lock()
+        self._connection: AbstractConnection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands at this moment."""
+        transport = self._connection and self._connection.transport
+        return bool(transport) and not transport.connection.is_closed
+
+    async def get(self) -> AbstractConnection:
+        """Return the connection, opening it if need be; raises one of `BROKER_ERRORS`."""
+        async with self._lock:
+            if self._connection is None or not self.is_open:
+                await self._drop()
+                self._connection = await aio_pika.connect(
+                    self._url,
+                    timeout=_CONNECT_TIMEOUT,
+                    heartbeat=_HEARTBEAT,
+                    client_properties={"connection_name": self._name},
+                )
+            return self._connection
+
+    async def transport(self) -> aiormq.abc.AbstractConnection:
+        """Return the AMQP connection underneath, for what aio-pika does not offer."""
+        connection = await self.get()
+        if connection.transport is None:
+            raise ConnectionError("the connection was lost while it was opened")
+        return connection.transport.connection
+
+    async def close(self) -> None:
+        """Close it; unconfirmed messages have an unknown fate and unacked ones come again."""
+        async with self._lock:
+            await self._drop()
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await asyncio.wait_for(connection.close(), timeout=5)
+            except BROKER_ERRORS:
+                return

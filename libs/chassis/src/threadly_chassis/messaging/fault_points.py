@@ -1,0 +1,28 @@
+"""Named places where a test makes a process die: `THREADLY_FAULT=relay.after_publish:exit`.
+
+`…:exit@3` dies at the third passing. Dying is `SIGKILL`: no handler, no `finally`, no flush.
+"""
+
+import os
+import signal
+from collections import Counter
+from typing import Final
+
+CONSUMER_BEFORE_COMMIT: Final = "consumer.before_commit"
+CONSUMER_AFTER_COMMIT: Final = "consumer.after_commit"
+CONSUMER_AFTER_REPUBLISH: Final = "consumer.after_republish"
+RELAY_BEFORE_PUBLISH: Final = "relay.before_publish"
+RELAY_AFTER_PUBLISH: Final = "relay.after_publish"
+RELAY_AFTER_CONFIRMS: Final = "relay.after_confirms"
+
+_place, _, _how = os.environ.get("THREADLY_FAULT", "").partition(":")
+_passings: Counter[str] = Counter()
+
+
+def fault_point(place: str) -> None:
+    """Die here when the environment says so; in production it never does."""
+    if place != _place:
+        return
+    _passings[place] += 1
+    if _passings[place] >= int(_how.partition("@")[2] or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

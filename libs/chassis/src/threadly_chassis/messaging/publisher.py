@@ -1,0 +1,207 @@
+"""The confirming publisher: a whole batch in one socket write, every message confirmed or accounted for.
+
+Awaiting each confirm gives 171 messages a second on a quorum queue; one write per batch gives 15 000 at a
+quarter of a core. A timeout means *unknown*, never *failed*: the channel is thrown away, and whoever
+publishes repeats.
+"""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import pamqp.frame
+from aiormq.abc import AbstractConnection, ChannelFrame
+from aiormq.channel import Channel
+from aiormq.exceptions import ChannelClosed
+from pamqp import commands as spec
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
+
+from .connection import BROKER_ERRORS, BrokerConnection
+
+#: Seconds to wait for all confirms of a batch before its outcome counts as unknown.
+CONFIRM_TIMEOUT = 10.0
+
+
+class Confirmation(Enum):
+    """What is known of a published message."""
+
+    CONFIRMED = auto()
+    """The broker holds it on disk in every queue it was routed to."""
+    REFUSED = auto()
+    """The broker said no (nack): a queue was full or away."""
+    RETURNED = auto()
+    """No queue wanted it: the topology is broken."""
+    UNKNOWN = auto()
+    """No answer; it may or may not have arrived."""
+
+
+class NotConfirmed(ConnectionError):
+    """A message was not taken by the broker, or nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to publish; its `message_id` must not be in flight twice."""
+
+    exchange: str
+    routing_key: str
+    properties: spec.Basic.Properties
+    body: bytes
+
+
+class _Batch:
+    def __init__(self, first_tag: int, messages: Sequence[Outgoing], done: asyncio.Future[None]) -> None:
+        self.first_tag = first_tag
+        self.end_tag = first_tag + len(messages)
+        self.outcomes = [Confirmation.UNKNOWN] * len(messages)
+        self.by_id = {message.properties.message_id: i for i, message in enumerate(messages)}
+        self.returned: set[int] = set()
+        self.open = len(messages)
+        self.done = done
+
+    def settle(self, index: int, outcome: Confirmation) -> None:
+        if self.outcomes[index] is not Confirmation.UNKNOWN:
+            return
+        self.outcomes[index] = Confirmation.RETURNED if index in self.returned else outcome
+        self.open -= 1
+        if not self.open and not self.done.done():
+            self.done.set_result(None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _publish_frame(channel: int, exchange: str, routing_key: str) -> bytes:
+    frame = spec.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=True)
+    return pamqp.frame.marshal(frame, channel)
+
+
+class BatchChannel(Channel):
+    """An AMQP channel that counts confirms per batch instead of keeping a future per message."""
+
+    def __init__(self, connection: AbstractConnection, number: int) -> None:
+        super().__init__(connection, number, publisher_confirms=True, frame_buffer=1024)
+        self._batches: deque[_Batch] = deque()
+        self._settled_below = 1
+
+    @classmethod
+    async def over(cls, connection: AbstractConnection) -> "BatchChannel":
+        """Open one on a connection that is used for publishing only."""
+        number = max(connection.channels, default=0) + 1
+        channel = cls(connection, number)
+        connection.channels[number] = channel
+        await channel.open(timeout=CONFIRM_TIMEOUT)
+        return channel
+
+    async def publish_batch(self, messages: Sequence[Outgoing], timeout: float) -> list[Confirmation]:
+        """Write all messages at once and wait for their confirms, at most `timeout` seconds.
+
+        Raises `ValueError` or `TypeError`, with nothing sent, when one cannot be expressed in AMQP, and one
+        of `BROKER_ERRORS` when the channel or connection broke.
+        """
+        payload = b"".join(self._marshal(message) for message in messages)
+        done = self.create_future()
+        # No await between drawing the tags and queueing the bytes but this put: the lock keeps them together.
+        async with self.lock:
+            batch = _Batch(self.delivery_tag + 1, messages, done)
+            self.delivery_tag += len(messages)
+            self._batches.append(batch)
+            await self.write_queue.put(ChannelFrame(payload=payload, should_close=False))
+        await asyncio.wait([done], timeout=timeout)
+        if done.done():
+            done.result()
+        return batch.outcomes
+
+    def _marshal(self, message: Outgoing) -> bytes:
+        header = ContentHeader(body_size=len(message.body), properties=message.properties)
+        parts = [
+            _publish_frame(self.number, message.exchange, message.routing_key),
+            pamqp.frame.marshal(header, self.number),
+        ]
+        size = self.max_content_size
+        parts.extend(
+            pamqp.frame.marshal(ContentBody(message.body[start : start + size]), self.number)
+            for start in range(0, len(message.body), size)
+        )
+        return b"".join(parts)
+
+    async def _on_confirm_frame(self, frame: spec.Basic.Ack | spec.Basic.Nack | spec.Basic.Reject) -> None:
+        outcome = Confirmation.CONFIRMED if isinstance(frame, spec.Basic.Ack) else Confirmation.REFUSED
+        last = int(frame.delivery_tag or 0)
+        first = self._settled_below if getattr(frame, "multiple", False) else last
+        for batch in self._batches:
+            for tag in range(max(first, batch.first_tag), min(last + 1, batch.end_tag)):
+                batch.settle(tag - batch.first_tag, outcome)
+        while self._batches and not self._batches[0].open:
+            self._settled_below = self._batches.popleft().end_tag
+
+    async def _on_return_frame(self, frame: spec.Basic.Return) -> None:
+        # The broker returns an unroutable message before it confirms it.
+        message = await self._read_returned(frame)
+        for batch in self._batches:
+            index = batch.by_id.get(message)
+            if index is not None:
+                batch.returned.add(index)
+
+    async def _read_returned(self, frame: spec.Basic.Return) -> str | None:
+        header = await self._get_frame()
+        if not isinstance(header, ContentHeader):
+            raise TypeError(f"expected the header of a returned message, got {header!r}")
+        await self._read_content(frame, header)
+        return header.properties.message_id
+
+
+class Publisher:
+    """Publishes over one connection and one channel of its own; rebuilds them after a failure."""
+
+    def __init__(self, connection: BrokerConnection, *, timeout: float = CONFIRM_TIMEOUT) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._lock = asyncio.Lock()
+        self._channel: BatchChannel | None = None
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Confirmation]:
+        """Publish a batch; the answers are in the order of the messages.
+
+        Waits while the broker has blocked the connection. An answer that did not come in time is UNKNOWN
+        and costs the channel. Raises as `BatchChannel.publish_batch`.
+        """
+        try:
+            transport = await self._connection.transport()
+            await asyncio.wait_for(transport.ready(), self._timeout)
+            channel = await self._open_channel(transport)
+            outcomes = await channel.publish_batch(messages, self._timeout)
+        except BROKER_ERRORS:
+            await self.discard()
+            raise
+        except asyncio.CancelledError:
+            # Tags may have been drawn for bytes that were never queued; no later confirm would match.
+            self._channel = None
+            raise
+        if Confirmation.UNKNOWN in outcomes:
+            await self.discard()
+        return outcomes
+
+    async def publish_one(self, message: Outgoing) -> None:
+        """Publish one message; raises `NotConfirmed` unless the broker has it."""
+        [outcome] = await self.publish([message])
+        if outcome is not Confirmation.CONFIRMED:
+            raise NotConfirmed(f"{message.properties.message_id} to {message.routing_key}: {outcome.name}")
+
+    async def discard(self) -> None:
+        """Throw the channel away: its late confirms must never be taken for those of a repeat."""
+        channel, self._channel = self._channel, None
+        if channel is not None and not channel.is_closed:
+            try:
+                await channel.close(ChannelClosed(0, "discarded"), timeout=2)
+            except BROKER_ERRORS:
+                # A channel that cannot even close takes its connection along.
+                await self._connection.close()
+
+    async def _open_channel(self, transport: AbstractConnection) -> BatchChannel:
+        async with self._lock:
+            if self._channel is None or self._channel.is_closed or self._channel.connection is not transport:
+                self._channel = await BatchChannel.over(transport)
+            return self._channel

@@ -1,0 +1,124 @@
+"""The table of what a service listens to: it drives queues, bindings, decoding and the event map."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+from threadly_contracts import Event
+
+from .context import Context, EffectContext
+
+_NAME = re.compile(r"^[a-z][a-z-]*\.[a-z][a-z-]*$")
+#: `<consumer>.wait.10m` and `.dlq` must stay under AMQP's 255 bytes with room to spare.
+_MAX_NAME = 100
+
+Handler = Callable[[Any, Context[Any]], Awaitable[None]]
+EffectHandler = Callable[[Any, EffectContext[Any]], Awaitable[None]]
+
+
+class SubscriptionError(TypeError):
+    """A table that cannot be run; raised when it is built, so it never ships."""
+
+
+class Gate(Enum):
+    """How a consumer treats the order of one aggregate's events."""
+
+    NONE = "none"
+    """Every event once, in any order."""
+    LATEST = "latest"
+    """An event older than the newest one applied is a quiet success; gaps are jumped."""
+    STRICT = "strict"
+    """Contiguous versions, with the successors of a failed event parked. Not offered yet."""
+
+
+class AnyConsumer:
+    """What both kinds of consumer have: a name (which is the queue's) and a handler per event class."""
+
+    #: How many of its messages may be in hand at once, each lane serial within itself.
+    lanes: int
+
+    def __init__(
+        self, name: str, *, handlers: Mapping[type[Event], Callable[[Any, Any], Awaitable[None]]], lanes: int
+    ) -> None:
+        if not _NAME.match(name) or len(name) > _MAX_NAME:
+            raise SubscriptionError(f"{name!r}: a consumer is named <service>.<purpose>, lower case with hyphens")
+        if not handlers:
+            raise SubscriptionError(f"{name}: handles nothing")
+        if lanes < 1:
+            raise SubscriptionError(f"{name}: needs at least one lane")
+        self.name = name
+        self.lanes = lanes
+        self.handlers = dict(handlers)
+        self._by_type: dict[str, type[Event]] = {}
+        for event in handlers:
+            if self._by_type.setdefault(event.type, event) is not event:
+                raise SubscriptionError(f"{name}: two classes claim {event.type}")
+
+    def event_class(self, event_type: str) -> type[Event] | None:
+        """The class that a wire type is decoded into; None when this consumer does not handle it."""
+        return self._by_type.get(event_type)
+
+    def knows_another_major_of(self, event_type: str) -> bool:
+        """Whether the type differs only in its major version from one that is handled."""
+        stem = event_type.rpartition(".v")[0]
+        return any(known.rpartition(".v")[0] == stem for known in self._by_type)
+
+    @property
+    def routing_keys(self) -> list[str]:
+        """The keys its queue is bound by, sorted."""
+        return sorted(event.routing_key() for event in self.handlers)
+
+
+class Consumer(AnyConsumer):
+    """Handlers that change this service's database: their writes, their own events and the inbox mark commit together.
+
+    No network call belongs in such a handler: it would hold the transaction open.
+    """
+
+    def __init__(
+        self, name: str, *, handlers: Mapping[type[Event], Handler], gate: Gate = Gate.NONE, lanes: int = 2
+    ) -> None:
+        super().__init__(name, handlers=handlers, lanes=lanes)
+        if gate is Gate.STRICT:
+            raise SubscriptionError(f"{name}: Gate.STRICT needs parked streams, which the chassis does not have yet")
+        self.gate = gate
+
+
+class EffectConsumer(AnyConsumer):
+    """Handlers with an effect outside the database: at least once, so the effect must be idempotent."""
+
+    def __init__(self, name: str, *, handlers: Mapping[type[Event], EffectHandler], lanes: int = 8) -> None:
+        super().__init__(name, handlers=handlers, lanes=lanes)
+
+
+class Subscriptions:
+    """Every consumer of one service.
+
+    Raises `SubscriptionError` for a name given twice or belonging to another service.
+    """
+
+    def __init__(self, service: str, *consumers: AnyConsumer) -> None:
+        self.service = service
+        self.consumers: tuple[AnyConsumer, ...] = consumers
+        names = [consumer.name for consumer in consumers]
+        for name in names:
+            if names.count(name) > 1:
+                raise SubscriptionError(f"{name}: named twice")
+            if not name.startswith(f"{service}."):
+                raise SubscriptionError(f"{name}: does not belong to {service}")
+
+    def __iter__(self) -> Iterator[AnyConsumer]:
+        return iter(self.consumers)
+
+    def __getitem__(self, name: str) -> AnyConsumer:
+        """The consumer of that name; raises `KeyError`."""
+        for consumer in self.consumers:
+            if consumer.name == name:
+                return consumer
+        raise KeyError(name)
+
+    @property
+    def event_types(self) -> Iterable[str]:
+        """Every wire type that is listened to."""
+        return sorted({event.type for consumer in self.consumers for event in consumer.handlers})

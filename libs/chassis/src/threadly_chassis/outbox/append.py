@@ -1,0 +1,131 @@
+"""Appending: one statement in the business transaction writes the event and its pending pointer.
+
+Order theorem: the aggregate's row lock serialises its writers, so version 1 has drawn its id and committed
+before version 2 draws its own. Ids of one aggregate are ordered like its versions, all in one shard.
+"""
+
+import json
+import zlib
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from threadly_contracts import Event
+
+from ..context import current_action
+from ..errors import Permanent
+from ..ids import new_id
+from ..messaging import headers as h
+from ..observability.metrics import EVENTS_APPENDED
+from ..observability.tracing import trace_headers
+
+SHARDS = 16
+#: RabbitMQ 4 takes 16 MiB; a bigger thing than this belongs behind a link (claim check).
+MAX_BODY_BYTES = 256 * 1024
+#: A content header is one frame and cannot be split: far under the smallest frame_max in use (128 KiB).
+MAX_HEADER_BYTES = 16 * 1024
+
+_INSERT = """
+with event as (
+    insert into outbox_event (
+        shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
+    ) values (
+        :shard, :event_id, :agg_type, :agg_id, :agg_version, :event_type, :schema_major,
+        cast(:headers as jsonb), :payload
+    ) returning id, shard
+)
+"""
+_NOW = text(_INSERT + "insert into outbox_pending (shard, id) select shard, id from event")
+_LATER = text(
+    _INSERT + "insert into outbox_scheduled (due_at, id, shard, cancel_key) "
+    "select :due_at, id, shard, :cancel_key from event"
+)
+_CANCEL = text("delete from outbox_scheduled where cancel_key = :cancel_key")
+
+
+class EventTooLarge(Permanent):
+    """An event over the size rules; nothing was appended."""
+
+    code = "event_too_large"
+    title = "The event is too large to be sent"
+
+
+def shard_of(aggregate_id: str) -> int:
+    """The shard that keeps an aggregate's events in order."""
+    return zlib.crc32(aggregate_id.encode()) % SHARDS
+
+
+def event_headers(event: Event, event_id: UUID, version: int, occurred_at: datetime) -> dict[str, str | int]:
+    """Describe an event as CloudEvents 1.0 attributes and ours, with the ids of the action under way."""
+    action = current_action()
+    described: dict[str, str | int] = {
+        h.CE_SPECVERSION: "1.0",
+        h.CE_ID: str(event_id),
+        h.CE_SOURCE: f"/threadly/{event.owner()}",
+        h.CE_TYPE: event.type,
+        h.CE_SUBJECT: event.subject,
+        h.CE_TIME: occurred_at.isoformat().replace("+00:00", "Z"),
+        h.CE_SEQUENCE: f"{version:020d}",
+        h.CE_CORRELATION: action.correlation_id or str(event_id),
+        h.AGGREGATE_TYPE: event.aggregate,
+        h.AGGREGATE_VERSION: version,
+        h.EPOCH: 0,
+        h.SCHEMA: event.major(),
+        **trace_headers(),
+    }
+    if action.causation_id:
+        described[h.CE_CAUSATION] = action.causation_id
+    return described
+
+
+def _check_size(event: Event, body: bytes, headers: str) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise EventTooLarge(f"{event.type}: the body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed")
+    if len(headers.encode()) > MAX_HEADER_BYTES:
+        raise EventTooLarge(f"{event.type}: the headers are over {MAX_HEADER_BYTES} bytes")
+
+
+async def append(
+    session: AsyncSession,
+    event: Event,
+    *,
+    version: int,
+    due_at: datetime | None = None,
+    cancel_key: str | None = None,
+) -> UUID:
+    """Append an event to the outbox in the session's transaction and return its id.
+
+    `version` is the aggregate's version that the event announces. With `due_at` (aware) the event is sent
+    no earlier, by the database's clock, and `cancel` takes it back by its `cancel_key`.
+    Raises `EventTooLarge` over 256 KiB of body or 16 KiB of headers, and Pydantic's `ValidationError` when
+    the event was built around validation (`model_construct`, mutable parts): what was appended can be read.
+    """
+    body = event.model_dump_json(warnings=False).encode()
+    type(event).model_validate_json(body)
+    event_id, occurred_at = new_id(), datetime.now(UTC)
+    headers = json.dumps(event_headers(event, event_id, version, occurred_at))
+    _check_size(event, body, headers)
+    row = {
+        "shard": shard_of(event.subject),
+        "event_id": event_id,
+        "agg_type": event.aggregate,
+        "agg_id": event.subject,
+        "agg_version": version,
+        "event_type": event.type,
+        "schema_major": event.major(),
+        "headers": headers,
+        "payload": body,
+    }
+    if due_at is None:
+        await session.execute(_NOW, row)
+    else:
+        await session.execute(_LATER, {**row, "due_at": due_at, "cancel_key": cancel_key})
+    EVENTS_APPENDED.labels(event.type).inc()
+    return event_id
+
+
+async def cancel(session: AsyncSession, cancel_key: str) -> int:
+    """Take back the scheduled events of a key that are not yet due; returns how many there were."""
+    result = await session.execute(_CANCEL, {"cancel_key": cancel_key})
+    return int(getattr(result, "rowcount", 0))
