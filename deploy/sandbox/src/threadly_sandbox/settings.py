@@ -54,6 +54,9 @@ class SandboxSettings(BaseSettings):
     stripe_latency_ms: int = Field(0, ge=0)
     """How long the card network takes over a write; more than 0 makes concurrent requests really overlap."""
 
+    stripe_settle_ms: int = Field(1_000, ge=0)
+    """How long after the request disputes arrive, pending refunds settle and failing ones bounce."""
+
     clerk_secret_key: SecretStr = Field(
         SecretStr("sk_test_sandbox"), validation_alias=_own_or_shared("clerk_secret_key")
     )
