@@ -63,6 +63,7 @@ class ServiceSettings(BaseSettings):
     worker_port: int = 8001
     identity_public_keys: CommaList = ()
     public_url: str = "http://127.0.0.1:3002"
+    cursor_secret: SecretStr = SecretStr("sandbox")
     sentry_dsn: str = ""
     otlp_endpoint: str = ""
     log_level: str = "INFO"
@@ -91,7 +92,7 @@ class ServiceSettings(BaseSettings):
         if self.mode is not Mode.PRODUCTION:
             return self
         wrong = [f for f in self.provider_urls if urlsplit(str(getattr(self, f))).hostname in _LOOPBACK]
-        for field in self.provider_keys:
+        for field in (*self.provider_keys, "cursor_secret"):
             secret = getattr(self, field)
             text = secret.get_secret_value() if isinstance(secret, SecretStr) else str(secret)
             if "_test_" in text or "sandbox" in text or not text:

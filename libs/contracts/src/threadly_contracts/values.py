@@ -1,6 +1,7 @@
 """Values as they look on the wire; the only shapes that owners share."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -27,3 +28,16 @@ class Money(Payload):
 
     amount_minor: Annotated[int, Field(ge=0)]
     currency: Currency
+
+
+class NotificationType(StrEnum):
+    """What a notice is about (flows RT-23)."""
+
+    ORDER = "ORDER"
+    MESSAGE = "MESSAGE"
+    PAYMENT = "PAYMENT"
+    SYSTEM = "SYSTEM"
+    PROMOTION = "PROMOTION"
+    FOLLOW = "FOLLOW"
+    REVIEW = "REVIEW"
+    PRICE_DROP = "PRICE_DROP"

@@ -1,1 +1,4 @@
-"""What people are told: notices, mail, real-time events."""
+"""What people are told: notices in the app, mail, real-time events.
+
+Notifier decides whom an event concerns and in which words; it never decides anything about the event.
+"""
