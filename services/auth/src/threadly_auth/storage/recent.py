@@ -1,0 +1,37 @@
+"""A small memory of this process: values that stay good for some seconds."""
+
+import time
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """At most `limit` values, each for its own time; the oldest entry leaves first."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[Key, tuple[float, Value]] = {}
+
+    def get(self, key: Key) -> Value | None:
+        """The value, if it is still good."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        good_until, value = entry
+        if time.monotonic() < good_until:
+            return value
+        del self._entries[key]
+        return None
+
+    def put(self, key: Key, value: Value, *, seconds: float) -> None:
+        """Keep a value for `seconds`."""
+        self._entries.pop(key, None)
+        while len(self._entries) >= self._limit:
+            del self._entries[next(iter(self._entries))]
+        self._entries[key] = (time.monotonic() + seconds, value)
+
+    def drop(self, key: Key) -> None:
+        """Forget a value."""
+        self._entries.pop(key, None)
