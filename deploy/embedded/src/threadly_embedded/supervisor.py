@@ -114,10 +114,12 @@ class Keeper:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         program = self.program
+        # A program gets the settings that are its business, not all that the launcher was given.
+        surroundings = {name: value for name, value in os.environ.items() if not name.startswith("THREADLY_")}
         return await asyncio.create_subprocess_exec(
             *program.command,
             cwd=program.folder,
-            env={**os.environ, **program.environment},
+            env={**surroundings, **program.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -22,6 +22,7 @@ from pathlib import Path
 from .containers import containers, engine_answers
 from .errors import LauncherError
 from .files import write_whole
+from .layout import root_folder
 from .ports import free_ports
 from .servers.postgres import Postgres
 from .servers.rabbitmq import RabbitMQ, RabbitPorts
@@ -62,12 +63,6 @@ class Record:
     def export(self) -> None:
         """Put the addresses into this process' environment, where the fixtures look."""
         os.environ.update(self.addresses)
-
-
-def root_folder() -> Path:
-    """Return the clone's root: the nearest folder above this file with the lock, else the current one."""
-    here = Path(__file__).resolve()
-    return next((folder for folder in here.parents if (folder / "requirements.lock").exists()), Path.cwd())
 
 
 def kept_record() -> Path:
