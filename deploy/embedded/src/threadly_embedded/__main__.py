@@ -21,6 +21,9 @@ from .system import System
 READY_SECONDS = 240.0
 """Longest wait for everything; a first start took 25 s on two free cores, 150 s on two busy ones."""
 
+HOPELESS = 4
+"""Restarts after which waiting for a program is given up; the daemon itself goes on trying."""
+
 
 def run(system: System, *, demo: bool) -> None:
     """Start the system, or what of it is missing, and say where it is."""
@@ -108,10 +111,14 @@ def _follow_start(layout: Layout) -> None:
                 print(f"[{time.monotonic() - begun:5.1f} s]   {name} is ready", flush=True)
         if phase == "running" and shown == set(found.programs):
             return
+        if phase == "running" and any(s.restarts >= HOPELESS for s in found.programs.values()):
+            break
         time.sleep(0.1)
     found = control.read_status(layout)
     late = [f"{n} ({s.reason or s.state})" for n, s in found.programs.items() if s.state is not State.READY]
-    raise LauncherError(f"not ready after {READY_SECONDS:g} s: {', '.join(late)}; see {layout.logs}")
+    raise LauncherError(
+        f"not ready after {time.monotonic() - begun:.0f} s: {', '.join(late)}; see {layout.logs}"
+    )
 
 
 def _load_demo(system: System) -> None:

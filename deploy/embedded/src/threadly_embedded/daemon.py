@@ -18,6 +18,9 @@ from .files import write_whole
 from .supervisor import Supervisor
 from .system import System
 
+PATIENCE = 45.0
+"""Seconds for the services to get ready before the gateway opens without the missing ones."""
+
 
 class Daemon:
     """Starts the system in its order and keeps it until told to stop."""
@@ -63,7 +66,7 @@ class Daemon:
         await asyncio.to_thread(self._system.provide_databases)
         await asyncio.to_thread(self._system.migrate)
         self._enter("services")
-        await self._applications.start()
+        await self._applications.start(PATIENCE)
         self._enter("running")
 
     def _heal(self) -> None:

@@ -48,7 +48,7 @@ def check_ports(layout: Layout) -> None:
 def _by(port: int) -> str:
     with suppress(psutil.Error):  # an ordinary user may not see whose it is
         for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listens and connection.laddr[1] == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and getattr(connection.laddr, "port", 0) == port and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""

@@ -172,12 +172,17 @@ class Supervisor:
     def standings(self) -> dict[str, Standing]:
         return {keeper.program.name: keeper.standing for stage in self.stages for keeper in stage}
 
-    async def start(self) -> None:
-        """Start every stage and return when all is ready; waits as long as that takes."""
+    async def start(self, patience: float | None = None) -> None:
+        """Start the stages in order; the next one starts when all of the one before it are ready.
+
+        After ``patience`` seconds a stage is started in spite of what is missing (None: never), so that one
+        broken service does not keep the others from being reached.
+        """
         for stage in self.stages:
             for keeper in stage:
                 keeper.start()
-            await asyncio.gather(*(keeper.ready.wait() for keeper in stage))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*(keeper.ready.wait() for keeper in stage)), patience)
 
     async def stop(self) -> None:
         """Stop the stages in the opposite order; the programs of one stage at the same time."""
