@@ -12,7 +12,13 @@ from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 
 #: What a broken connection or channel can raise: the answer to all of them is to build it anew.
-BROKER_ERRORS = (AMQPError, ConnectionError, OSError, TimeoutError, aiormq.exceptions.ChannelInvalidStateError)
+BROKER_ERRORS = (
+    AMQPError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+    aiormq.exceptions.ChannelInvalidStateError,
+)
 
 #: Seconds between heartbeats: a broker that went silent is noticed after at most three of them.
 _HEARTBEAT = 10
@@ -35,8 +41,8 @@ class BrokerConnection:
     @property
     def is_open(self) -> bool:
         """Whether the connection stands at this moment."""
-        transport = self._connection and self._connection.transport
-        return bool(transport) and not transport.connection.is_closed
+        transport = self._connection.transport if self._connection else None
+        return transport is not None and not transport.connection.is_closed
 
     async def get(self) -> AbstractConnection:
         """Return the connection, opening it if need be; raises one of `BROKER_ERRORS`."""

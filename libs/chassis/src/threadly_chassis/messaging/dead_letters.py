@@ -28,8 +28,10 @@ RETRIES_EXHAUSTED = "retries-exhausted"
 
 
 def fingerprint(error: BaseException) -> str:
-    """Name a kind of failure: the error's type and the functions it passed through, without lines or values."""
-    frames = [f"{frame.filename.rpartition('/src/')[2]}:{frame.name}" for frame in _frames(error.__traceback__)]
+    """Name a kind of failure: the error's type and the functions it came through, without lines or values."""
+    frames = [
+        f"{frame.filename.rpartition('/src/')[2]}:{frame.name}" for frame in _frames(error.__traceback__)
+    ]
     own = [frame for frame in frames if frame.startswith("threadly_")] or frames
     described = "\n".join([type(error).__qualname__, *own])
     return hashlib.sha256(described.encode()).hexdigest()[:16]

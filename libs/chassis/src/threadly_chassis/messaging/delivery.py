@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from threadly_contracts import Event
 
 from ..errors import Permanent

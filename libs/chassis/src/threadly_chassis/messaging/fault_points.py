@@ -12,7 +12,8 @@ CONSUMER_BEFORE_COMMIT: Final = "consumer.before_commit"
 CONSUMER_AFTER_COMMIT: Final = "consumer.after_commit"
 CONSUMER_AFTER_REPUBLISH: Final = "consumer.after_republish"
 RELAY_BEFORE_PUBLISH: Final = "relay.before_publish"
-RELAY_AFTER_PUBLISH: Final = "relay.after_publish"
+#: The bytes are with the kernel and no confirm has been looked at.
+PUBLISHER_AFTER_WRITE: Final = "relay.after_publish"
 RELAY_AFTER_CONFIRMS: Final = "relay.after_confirms"
 
 _place, _, _how = os.environ.get("THREADLY_FAULT", "").partition(":")

@@ -23,9 +23,9 @@ class Step:
     def jittered(self) -> int:
         """A wait in [X/2, X]: spread out, yet never longer than the queue's bound.
 
-        A message at the head of a wait queue blocks those behind it, so the bound of each is the bound of all.
+        A message at the head of a wait queue blocks those behind it, so each one's bound is that of all.
         """
-        return random.randint((self.milliseconds + 1) // 2, self.milliseconds)  # noqa: S311 - spreading load, no secret
+        return random.randint((self.milliseconds + 1) // 2, self.milliseconds)  # noqa: S311 - no secret
 
 
 class Ladder:

@@ -15,8 +15,8 @@ HANDLER_DEADLINE = 60.0
 #: SQLSTATEs after which the same statements may succeed at once: serialization failure, deadlock,
 #: lock not available, statement cancelled (`lock_timeout` and `statement_timeout` end there).
 _TRANSIENT_STATES = {"40001", "40P01", "55P03", "57014"}
-#: Classes and states that mean the database itself is away: connection exceptions, shutdowns, too many clients,
-#: read-only after a failover, disk full.
+#: Classes and states that mean the database itself is away: connection exceptions, shutdowns, too many
+#: clients, read-only after a failover, disk full.
 _OUTAGE_CLASSES = ("08", "57P")
 _OUTAGE_STATES = {"53300", "53100", "25006"}
 

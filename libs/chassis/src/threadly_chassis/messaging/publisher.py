@@ -7,6 +7,7 @@ publishes repeats.
 
 import asyncio
 import functools
+import struct
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from .connection import BROKER_ERRORS, BrokerConnection
+from .fault_points import PUBLISHER_AFTER_WRITE, fault_point
 
 #: Seconds to wait for all confirms of a batch before its outcome counts as unknown.
 CONFIRM_TIMEOUT = 10.0
@@ -39,8 +41,16 @@ class Confirmation(Enum):
     """No answer; it may or may not have arrived."""
 
 
-class NotConfirmed(ConnectionError):
-    """A message was not taken by the broker, or nobody knows."""
+class Refused(ConnectionError):
+    """The broker did not take a message: it said no, or had no queue for it."""
+
+
+class Unencodable(ValueError):
+    """A message that cannot be expressed in AMQP; `index` is its place in the batch. Nothing was sent."""
+
+    def __init__(self, index: int, error: Exception) -> None:
+        super().__init__(f"message {index} cannot be expressed in AMQP: {error!r}")
+        self.index = index
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +105,33 @@ class BatchChannel(Channel):
         await channel.open(timeout=CONFIRM_TIMEOUT)
         return channel
 
-    async def publish_batch(self, messages: Sequence[Outgoing], timeout: float) -> list[Confirmation]:
-        """Write all messages at once and wait for their confirms, at most `timeout` seconds.
+    async def publish_batch(self, messages: Sequence[Outgoing], patience: float) -> list[Confirmation]:
+        """Write all messages at once and wait for their confirms, at most `patience` seconds.
 
-        Raises `ValueError` or `TypeError`, with nothing sent, when one cannot be expressed in AMQP, and one
-        of `BROKER_ERRORS` when the channel or connection broke.
+        Raises `Unencodable`, with nothing sent, or one of `BROKER_ERRORS` when the channel broke.
         """
-        payload = b"".join(self._marshal(message) for message in messages)
-        done = self.create_future()
-        # No await between drawing the tags and queueing the bytes but this put: the lock keeps them together.
+        payload = b"".join(self._marshal(index, message) for index, message in enumerate(messages))
+        done, drained = self.create_future(), self.create_future()
+        # The lock keeps the drawing of tags and the queueing of their bytes together.
         async with self.lock:
             batch = _Batch(self.delivery_tag + 1, messages, done)
             self.delivery_tag += len(messages)
             self._batches.append(batch)
-            await self.write_queue.put(ChannelFrame(payload=payload, should_close=False))
-        await asyncio.wait([done], timeout=timeout)
+            await self.write_queue.put(ChannelFrame(payload, should_close=False, drain_future=drained))
+        await asyncio.wait([drained], timeout=patience)
+        fault_point(PUBLISHER_AFTER_WRITE)
+        await asyncio.wait([done], timeout=patience)
         if done.done():
             done.result()
         return batch.outcomes
 
-    def _marshal(self, message: Outgoing) -> bytes:
+    def _marshal(self, index: int, message: Outgoing) -> bytes:
+        try:
+            return self._frames(message)
+        except (ValueError, TypeError, OverflowError, struct.error) as error:
+            raise Unencodable(index, error) from error
+
+    def _frames(self, message: Outgoing) -> bytes:
         header = ContentHeader(body_size=len(message.body), properties=message.properties)
         parts = [
             _publish_frame(self.number, message.exchange, message.routing_key),
@@ -185,10 +202,16 @@ class Publisher:
         return outcomes
 
     async def publish_one(self, message: Outgoing) -> None:
-        """Publish one message; raises `NotConfirmed` unless the broker has it."""
+        """Publish one message.
+
+        Raises `Refused` when the broker does not take it, `TimeoutError` when its fate is unknown.
+        """
         [outcome] = await self.publish([message])
+        what = f"{message.properties.message_id} to {message.routing_key}"
+        if outcome is Confirmation.UNKNOWN:
+            raise TimeoutError(f"no confirm for {what}")
         if outcome is not Confirmation.CONFIRMED:
-            raise NotConfirmed(f"{message.properties.message_id} to {message.routing_key}: {outcome.name}")
+            raise Refused(f"{what}: {outcome.name}")
 
     async def discard(self) -> None:
         """Throw the channel away: its late confirms must never be taken for those of a repeat."""

@@ -42,7 +42,9 @@ class AnyConsumer:
         self, name: str, *, handlers: Mapping[type[Event], Callable[[Any, Any], Awaitable[None]]], lanes: int
     ) -> None:
         if not _NAME.match(name) or len(name) > _MAX_NAME:
-            raise SubscriptionError(f"{name!r}: a consumer is named <service>.<purpose>, lower case with hyphens")
+            raise SubscriptionError(
+                f"{name!r}: a consumer is named <service>.<purpose>, lower case with hyphens"
+            )
         if not handlers:
             raise SubscriptionError(f"{name}: handles nothing")
         if lanes < 1:
@@ -71,7 +73,9 @@ class AnyConsumer:
 
 
 class Consumer(AnyConsumer):
-    """Handlers that change this service's database: their writes, their own events and the inbox mark commit together.
+    """Handlers that change this service's database.
+
+    Their writes, their own events and the inbox mark commit together.
 
     No network call belongs in such a handler: it would hold the transaction open.
     """
@@ -81,7 +85,9 @@ class Consumer(AnyConsumer):
     ) -> None:
         super().__init__(name, handlers=handlers, lanes=lanes)
         if gate is Gate.STRICT:
-            raise SubscriptionError(f"{name}: Gate.STRICT needs parked streams, which the chassis does not have yet")
+            raise SubscriptionError(
+                f"{name}: Gate.STRICT needs parked streams, which the chassis does not have yet"
+            )
         self.gate = gate
 
 

@@ -69,18 +69,17 @@ class Binding:
     routing_key: str
 
 
-def _quorum(limit: int, **arguments: str | int) -> FieldTable:
-    own: FieldTable = {name.replace("_", "-"): value for name, value in arguments.items()}
+def _quorum(limit: int, arguments: FieldTable | None = None) -> FieldTable:
     return {
         "x-queue-type": "quorum",
         "x-queue-leader-locator": "balanced",
         "x-delivery-limit": limit,
-        **own,
+        **(arguments or {}),
     }
 
 
 #: At least once needs reject-publish; without both, the broker drops a dead letter it cannot place at once.
-_AT_LEAST_ONCE = {"x_dead_letter_strategy": "at-least-once", "x_overflow": "reject-publish"}
+_AT_LEAST_ONCE: FieldTable = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 
 class Topology:
@@ -106,13 +105,13 @@ class Topology:
         for step in ladder.steps:
             waiting = wait_queue(consumer.name, step.name)
             # Dead-lettered through the default exchange with its key kept: back to exactly its own queue.
-            ends = {"x_message_ttl": step.milliseconds, "x_dead_letter_exchange": "", **_AT_LEAST_ONCE}
+            back = {"x-message-ttl": step.milliseconds, "x-dead-letter-exchange": "", **_AT_LEAST_ONCE}
             self.exchanges.append(Exchange(waiting, "fanout"))
-            self.queues.append(Queue(waiting, _quorum(_DELIVERY_LIMIT, **ends)))
+            self.queues.append(Queue(waiting, _quorum(_DELIVERY_LIMIT, back)))
             self.bindings.append(Binding(waiting, waiting, ""))
-        ends = {"x_dead_letter_exchange": DEAD_EXCHANGE, "x_dead_letter_routing_key": dead, **_AT_LEAST_ONCE}
+        end = {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-dead-letter-routing-key": dead, **_AT_LEAST_ONCE}
         # No max-length: one full queue would refuse the publish that its siblings have already taken.
-        self.queues.append(Queue(consumer.name, _quorum(_DELIVERY_LIMIT, **ends)))
+        self.queues.append(Queue(consumer.name, _quorum(_DELIVERY_LIMIT, end)))
         self.bindings.extend(Binding(EVENTS_EXCHANGE, consumer.name, key) for key in consumer.routing_keys)
 
     def plan(self) -> list[str]:

@@ -4,5 +4,6 @@
 """
 
 from .append import EventTooLarge, append, cancel
+from .notifier import outbox_wakeup
 
-__all__ = ["EventTooLarge", "append", "cancel"]
+__all__ = ["EventTooLarge", "append", "cancel", "outbox_wakeup"]

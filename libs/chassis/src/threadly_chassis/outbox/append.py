@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+
 from threadly_contracts import Event
 
 from ..context import current_action
@@ -26,7 +27,7 @@ MAX_BODY_BYTES = 256 * 1024
 #: A content header is one frame and cannot be split: far under the smallest frame_max in use (128 KiB).
 MAX_HEADER_BYTES = 16 * 1024
 
-_INSERT = """
+_NOW = text("""
 with event as (
     insert into outbox_event (
         shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
@@ -35,12 +36,19 @@ with event as (
         cast(:headers as jsonb), :payload
     ) returning id, shard
 )
-"""
-_NOW = text(_INSERT + "insert into outbox_pending (shard, id) select shard, id from event")
-_LATER = text(
-    _INSERT + "insert into outbox_scheduled (due_at, id, shard, cancel_key) "
-    "select :due_at, id, shard, :cancel_key from event"
+insert into outbox_pending (shard, id) select shard, id from event
+""")
+_LATER = text("""
+with event as (
+    insert into outbox_event (
+        shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
+    ) values (
+        :shard, :event_id, :agg_type, :agg_id, :agg_version, :event_type, :schema_major,
+        cast(:headers as jsonb), :payload
+    ) returning id, shard
 )
+insert into outbox_scheduled (due_at, id, shard, cancel_key) select :due_at, id, shard, :cancel_key from event
+""")
 _CANCEL = text("delete from outbox_scheduled where cancel_key = :cancel_key")
 
 

@@ -1,0 +1,242 @@
+"""Running a consumer: its channel and lanes, rebuilt whenever they break.
+
+The callback only enqueues, because the client starts a task per delivery and order would be lost. A lane is
+serial; the events of one aggregate always meet the same lane. A lane takes whatever has arrived, up to 64
+messages, without lingering: under load batches fill by themselves while the previous one commits, and without
+load nothing waits for company.
+"""
+
+import asyncio
+import contextlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aio_pika.abc import AbstractChannel as PikaChannel
+from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import AbstractChannel
+
+from ..observability.logging import get_logger
+from .acks import AckWindow
+from .connection import BROKER_ERRORS, BrokerConnection
+from .dead_letters import FailureWay
+from .delivery import Delivery
+from .faults import FaultSwitch
+from .handling import EffectHandling, Handling, HasDatabase, TransactionalHandling
+from .ladder import Ladder
+from .outcome import HANDLER_DEADLINE
+from .processor import DatabaseAway, Processor
+from .publisher import Publisher
+from .subscriptions import AnyConsumer, Consumer, EffectConsumer
+
+BATCH = 64
+PREFETCH = 4 * BATCH
+#: Seconds that messages are kept in hand while the database is away; after that they go back to the queue.
+OUTAGE_PATIENCE = 60.0
+DRAIN_SECONDS = 25.0
+_RECONNECT_WAIT = (0.2, 5.0)
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerTools:
+    """What every consumer of a worker shares."""
+
+    deps: HasDatabase
+    connection: BrokerConnection
+    publisher: Publisher
+    ladder: Ladder
+    faults: FaultSwitch
+    release: str
+    handler_deadline: float = HANDLER_DEADLINE
+
+
+class ConsumerStopped(Exception):
+    """The channel or the subscription ended; a new one is needed."""
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """One life of a consumer's channel: from subscribing until something ends it."""
+
+    channel: PikaChannel
+    underlay: AbstractChannel
+    window: AckWindow
+    lanes: list[asyncio.Queue[Delivery | None]]
+    consumer_tag: str = ""
+    last_delivery_at: float = 0.0
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """Put a delivery into its lane; nothing else happens in the callback."""
+        delivery = Delivery(message)
+        self.last_delivery_at = asyncio.get_running_loop().time()
+        self.window.took(delivery.tag)
+        self.lanes[zlib.crc32(delivery.lane_key.encode()) % len(self.lanes)].put_nowait(delivery)
+
+    async def settle(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge deliveries."""
+        await self.window.settle([delivery.tag for delivery in deliveries])
+
+    async def reject(self, delivery: Delivery) -> None:
+        """Let the broker dead-letter a delivery."""
+        self.window.drop(delivery.tag)
+        await self.underlay.basic_reject(delivery.tag, requeue=False, wait=False)
+
+
+async def _next_batch(lane: asyncio.Queue[Delivery | None]) -> tuple[list[Delivery], bool]:
+    """Everything that has arrived, up to a batch; and whether the lane ends here."""
+    batch: list[Delivery] = []
+    item = await lane.get()
+    while item is not None:
+        batch.append(item)
+        if len(batch) == BATCH or lane.empty():
+            return batch, False
+        item = lane.get_nowait()
+    return batch, True
+
+
+class ConsumerRunner:
+    """Keeps one consumer running until it is told to drain."""
+
+    def __init__(self, consumer: AnyConsumer, tools: ConsumerTools) -> None:
+        self.consumer = consumer
+        self._tools = tools
+        self._draining = asyncio.Event()
+        self.session: Session | None = None
+        self._subscribed_at = 0.0
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether it is subscribed at this moment."""
+        return self.session is not None and bool(self.session.consumer_tag)
+
+    def drain(self) -> None:
+        """Take no more messages, finish those in hand, then let `run` return."""
+        self._draining.set()
+
+    def resubscribe(self) -> None:
+        """Give the present channel up and build a new one (the watchdog's remedy)."""
+        if self.session is not None:
+            self.session.cancelled.set()
+
+    async def run(self) -> None:
+        """Consume, over as many channels as it takes; returns after `drain`."""
+        shortest, longest = _RECONNECT_WAIT
+        wait = shortest
+        while not self._draining.is_set():
+            try:
+                await self._tools.deps.db.ping()
+                await self._live()
+            except Exception as error:  # noqa: BLE001 - the supervisor: a consumer is never lost to an error
+                _log.warning("consumer rebuilt", consumer=self.consumer.name, error=repr(error), seconds=wait)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._draining.wait(), wait)
+                wait = shortest if self._lived_well() else min(wait * 2, longest)
+
+    def _lived_well(self) -> bool:
+        return asyncio.get_running_loop().time() - self._subscribed_at > _RECONNECT_WAIT[1] * 2
+
+    async def _live(self) -> None:
+        session = await self._open()
+        processor = self._processor(session)
+        lanes = [asyncio.create_task(self._run_lane(lane, processor)) for lane in session.lanes]
+        try:
+            await self._subscribe(session)
+            self.session = session
+            await self._until_it_ends(session, lanes)
+        finally:
+            self.session = None
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+            with contextlib.suppress(*BROKER_ERRORS):
+                await asyncio.wait_for(session.channel.close(), 5)
+
+    async def _open(self) -> Session:
+        connection = await self._tools.connection.get()
+        channel = connection.channel(publisher_confirms=False)
+        await channel.initialize(timeout=10)
+        underlay = await channel.get_underlay_channel()
+        lanes: list[asyncio.Queue[Delivery | None]] = [asyncio.Queue() for _ in range(self.consumer.lanes)]
+        return Session(channel, underlay, AckWindow(underlay), lanes)
+
+    async def _subscribe(self, session: Session) -> None:
+        await session.channel.set_qos(prefetch_count=PREFETCH)
+        session.underlay.on_consumer_cancel_callbacks.add(lambda _: session.cancelled.set())
+        queue = await session.channel.get_queue(self.consumer.name)
+        self._subscribed_at = session.last_delivery_at = asyncio.get_running_loop().time()
+        session.consumer_tag = await queue.consume(session.take)
+        _log.info("consuming", consumer=self.consumer.name)
+
+    async def _until_it_ends(self, session: Session, lanes: list[asyncio.Task[None]]) -> None:
+        ends: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(session.channel.closed()),
+            asyncio.create_task(session.cancelled.wait()),
+            asyncio.create_task(self._draining.wait()),
+        ]
+        try:
+            await asyncio.wait([*ends, *lanes], return_when=asyncio.FIRST_COMPLETED)
+            for lane in lanes:
+                if lane.done():
+                    lane.result()
+            if not self._draining.is_set():
+                raise ConsumerStopped("the broker ended the channel or the subscription")
+            await self._finish(session, lanes)
+        finally:
+            for end in ends:
+                end.cancel()
+
+    async def _finish(self, session: Session, lanes: list[asyncio.Task[None]]) -> None:
+        """Drain: what was delivered is finished and acknowledged, within 25 seconds."""
+        await session.underlay.basic_cancel(session.consumer_tag, timeout=5)
+        for lane in session.lanes:
+            lane.put_nowait(None)
+        _, unfinished = await asyncio.wait(lanes, timeout=DRAIN_SECONDS)
+        _log.info(
+            "drained", consumer=self.consumer.name, unfinished=len(unfinished), in_hand=len(session.window)
+        )
+
+    async def _run_lane(self, lane: asyncio.Queue[Delivery | None], processor: Processor) -> None:
+        ended = False
+        while not ended:
+            pending, ended = await _next_batch(lane)
+            while pending:
+                try:
+                    await processor.process(pending)
+                except DatabaseAway as away:
+                    await self._wait_for_database(away)
+
+    async def _wait_for_database(self, away: DatabaseAway) -> None:
+        """Keep what is in hand until the database answers; give it back to the queue after a minute."""
+        _log.warning("paused: the database is away", consumer=self.consumer.name, error=repr(away.__cause__))
+        wait = 0.1
+        async with asyncio.timeout(OUTAGE_PATIENCE):
+            while True:
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 5.0)
+                with contextlib.suppress(Exception):
+                    await self._tools.deps.db.ping()
+                    return
+
+    def _processor(self, session: Session) -> Processor:
+        return Processor(
+            self.consumer,
+            handling=handling_of(self.consumer, self._tools.deps, self._tools.handler_deadline),
+            failures=FailureWay(self.consumer.name, self._tools.ladder, self._tools.release),
+            publisher=self._tools.publisher,
+            faults=self._tools.faults,
+            settle=session.settle,
+            reject=session.reject,
+        )
+
+
+def handling_of(consumer: AnyConsumer, deps: HasDatabase, deadline: float) -> Handling:
+    """The way a kind of consumer applies messages; raises `TypeError` for a kind unknown here."""
+    if isinstance(consumer, Consumer):
+        return TransactionalHandling(consumer, deps, deadline)
+    if isinstance(consumer, EffectConsumer):
+        return EffectHandling(consumer, deps, deadline)
+    raise TypeError(f"{type(consumer).__name__} is no kind of consumer")

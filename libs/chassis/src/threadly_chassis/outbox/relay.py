@@ -1,0 +1,228 @@
+"""The relay: moves committed events from the outbox to the broker, in order per aggregate, at least once.
+
+Any number of relays may run. A shard belongs to whoever holds its row lock; what was sent and not confirmed
+stays pending and is sent again.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from aiormq.exceptions import (
+    ChannelPreconditionFailed,
+    ConnectionFrameError,
+    ConnectionSyntaxError,
+    ConnectionUnexpectedFrame,
+)
+from pamqp import commands as spec
+
+from ..messaging import headers as h
+from ..messaging.connection import BROKER_ERRORS
+from ..messaging.fault_points import RELAY_AFTER_CONFIRMS, RELAY_BEFORE_PUBLISH, fault_point
+from ..messaging.publisher import Confirmation, Outgoing, Publisher, Unencodable
+from ..messaging.topology import EVENTS_EXCHANGE
+from ..observability.errors import capture
+from ..observability.logging import get_logger
+from ..observability.metrics import OUTBOX_PUBLISHED, RELAY_CONFIRM_SECONDS
+from .append import SHARDS
+from .notifier import CHANNEL
+from .store import OutboxRow, OutboxStore
+
+#: A batch: one socket write, one round of confirms, one settling transaction.
+BATCH_MESSAGES = 512
+BATCH_BYTES = 1024 * 1024
+_POLL = (0.02, 0.5)
+_RECONNECT = (0.1, 5.0)
+#: Seconds that a shard rests after the broker refused one of its events.
+_REST = (0.5, 2.0)
+#: How a broker refuses a message itself (406, 501, 502, 505): it hangs up.
+_POISON = (ChannelPreconditionFailed, ConnectionFrameError, ConnectionSyntaxError, ConnectionUnexpectedFrame)
+
+_log = get_logger(__name__)
+
+
+def to_message(row: OutboxRow) -> Outgoing:
+    """Put an outbox row into a message: the body is sent bit for bit as it was appended."""
+    properties = spec.Basic.Properties(
+        app_id=row.event_type.split(".")[1] if "." in row.event_type else "",
+        content_type="application/json",
+        correlation_id=row.headers.get(h.CE_CORRELATION),
+        delivery_mode=2,
+        headers=row.headers,
+        message_id=str(row.event_id),
+        message_type=row.event_type,
+        timestamp=row.created_at,
+    )
+    return Outgoing(EVENTS_EXCHANGE, row.event_type.removeprefix("threadly."), properties, bytes(row.payload))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    row: OutboxRow
+    confirmation: Confirmation
+
+
+def confirmed_prefixes(sent: Sequence[_Sent]) -> list[OutboxRow]:
+    """The rows that may be settled: per aggregate, those before its first unconfirmed one.
+
+    A confirmed event behind an unconfirmed one stays pending: it will be a duplicate, not a reordering.
+    """
+    stuck: set[tuple[str, str]] = set()
+    settled = []
+    for item in sent:
+        if item.confirmation is not Confirmation.CONFIRMED:
+            stuck.add(item.row.aggregate)
+        elif item.row.aggregate not in stuck:
+            settled.append(item.row)
+    return settled
+
+
+class Relay:
+    """One relay task: its own database connection, its own confirming channel.
+
+    `publisher` must not be shared with another relay task.
+    """
+
+    def __init__(self, database_url: str, publisher: Publisher, *, shards_at_once: int = SHARDS) -> None:
+        self._url = database_url
+        self._publisher = publisher
+        self._shards_at_once = shards_at_once
+        self._woken = asyncio.Event()
+        self._limit = BATCH_MESSAGES
+        self.is_connected = False
+
+    def wake(self) -> None:
+        """Look at once instead of at the next poll."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Relay until cancelled; every failure is waited out."""
+        wait, longest = _RECONNECT
+        listener = asyncio.create_task(self._listen())
+        try:
+            while True:
+                try:
+                    await self._work()
+                except (psycopg.Error, *BROKER_ERRORS) as error:
+                    _log.warning("relay rebuilt", error=repr(error), seconds=wait)
+                except Exception as error:  # noqa: BLE001 - the boundary: the relay must outlive any surprise
+                    capture(error, kind="relay")
+                self.is_connected = False
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, longest)
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    async def _work(self) -> None:
+        store = await OutboxStore.open(self._url)
+        try:
+            self.is_connected = True
+            pause = _POLL[0]
+            while True:
+                moved = await self.relay_once(store)
+                pause = _POLL[0] if moved else min(pause * 2, _POLL[1])
+                if not moved:
+                    await self._rest(pause)
+        finally:
+            # The channel first: once the row locks are gone another relay may publish the same events.
+            await self._publisher.discard()
+            await store.close()
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
+
+    async def relay_once(self, store: OutboxStore) -> int:
+        """Move one batch; returns how many events were settled; raises with none settled."""
+        await store.promote_due()
+        shards = await store.lease(self._shards_at_once)
+        rows = await store.fetch(shards, self._limit) if shards else []
+        batch = self._within_bytes(rows)
+        settled = await self._publish(store, batch) if batch else []
+        await store.commit()
+        OUTBOX_PUBLISHED.inc(len(settled))
+        return len(settled)
+
+    def _within_bytes(self, rows: list[OutboxRow]) -> list[OutboxRow]:
+        """Keep a batch near 1 MiB; the next fetch asks for as many as would have fitted."""
+        total = 0
+        for count, row in enumerate(rows, 1):
+            total += len(row.payload)
+            if total > BATCH_BYTES:
+                self._limit = max(count - 1, 1)
+                return rows[: self._limit]
+        self._limit = min(self._limit * 2, BATCH_MESSAGES)
+        return rows
+
+    async def _publish(self, store: OutboxStore, batch: Sequence[OutboxRow]) -> list[OutboxRow]:
+        fault_point(RELAY_BEFORE_PUBLISH)
+        with RELAY_CONFIRM_SECONDS.time():
+            sent = await self._send(store, list(batch))
+        fault_point(RELAY_AFTER_CONFIRMS)
+        settled = confirmed_prefixes(sent)
+        if settled:
+            await store.settle(settled)
+        await self._rest_refused(store, sent)
+        return settled
+
+    async def _send(self, store: OutboxStore, rows: list[OutboxRow]) -> list[_Sent]:
+        """Send the rows; those that cannot be expressed are left out and their aggregates blocked."""
+        messages = [to_message(row) for row in rows]
+        while rows:
+            try:
+                outcomes = await self._publisher.publish(messages)
+            except Unencodable as error:
+                culprit = rows[error.index]
+                await self._block(store, culprit, error)
+                rows = [row for row in rows if row.aggregate != culprit.aggregate]
+                messages = [to_message(row) for row in rows]
+            except _POISON as error:
+                _log.error("the broker refused a batch", error=repr(error), size=len(rows))
+                return await self._send_each(store, rows)
+            else:
+                return [_Sent(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+        return []
+
+    async def _send_each(self, store: OutboxStore, rows: Sequence[OutboxRow]) -> list[_Sent]:
+        """The broker hung up over one of them: send one by one and block the culprit's aggregate."""
+        sent = []
+        for row in rows:
+            try:
+                [outcome] = await self._publisher.publish([to_message(row)])
+            except _POISON as error:
+                await self._block(store, row, error)
+                outcome = Confirmation.REFUSED
+            sent.append(_Sent(row, outcome))
+        return sent
+
+    @staticmethod
+    async def _block(store: OutboxStore, row: OutboxRow, error: Exception) -> None:
+        capture(error, kind="relay", aggregate=f"{row.agg_type} {row.agg_id}", event_id=row.event_id)
+        await store.block(row, repr(error)[:500])
+
+    @staticmethod
+    async def _rest_refused(store: OutboxStore, sent: Sequence[_Sent]) -> None:
+        refused = [item for item in sent if item.confirmation is not Confirmation.CONFIRMED]
+        if refused:
+            kinds = sorted({item.confirmation.name for item in refused})
+            _log.error("events not taken by the broker", count=len(refused), kinds=kinds)
+            seconds = random.uniform(*_REST)  # noqa: S311 - spreading load, no secret
+            await store.back_off({item.row.shard for item in refused}, seconds)
+
+    async def _listen(self) -> None:
+        """Wake on notifications; without them the poll still comes."""
+        while True:
+            with contextlib.suppress(psycopg.Error):
+                connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=5, application_name="threadly relay listener"
+                )
+                async with connection:
+                    await connection.execute(f"listen {CHANNEL}")
+                    async for _ in connection.notifies():
+                        self.wake()
+            await asyncio.sleep(1)

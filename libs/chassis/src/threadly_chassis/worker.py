@@ -1,0 +1,203 @@
+"""The worker process of a service: relay, consumers, schedules, and a small HTTP door for health and metrics.
+
+::
+
+    run_worker(settings, open_deps=open_deps, subscriptions=SUBSCRIPTIONS, schedules=SCHEDULES)
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+
+from threadly_contracts.operations import ConsumersDeclared
+
+from .errors import Unavailable
+from .http.health import health_router
+from .messaging import Subscriptions
+from .messaging.connection import BROKER_ERRORS, BrokerConnection
+from .messaging.consumer import ConsumerRunner, ConsumerTools
+from .messaging.faults import FaultSwitch
+from .messaging.handling import HasDatabase
+from .messaging.ladder import Ladder
+from .messaging.publisher import Publisher
+from .messaging.topology import Topology
+from .messaging.watchdog import Watchdog
+from .observability.errors import capture, configure_sentry
+from .observability.logging import configure_logging, get_logger
+from .observability.tracing import configure_tracing
+from .outbox import outbox_wakeup
+from .outbox.housekeeping import keep_house
+from .outbox.relay import Relay
+from .schedules import ScheduleRunner, Schedules
+from .settings import Mode, ServiceSettings
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+OpenDeps = Callable[[SettingsT], AbstractAsyncContextManager[HasDatabase]]
+
+_DRAIN_SECONDS = 30.0
+
+_log = get_logger(__name__)
+
+
+class Worker:
+    """The running parts of a worker; `async with` it: they run inside, and drain on the way out.
+
+    `on_death` is called with the error when one of its tasks ends by itself, which none may.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        deps: HasDatabase,
+        subscriptions: Subscriptions,
+        schedules: Schedules,
+        on_death: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._deps = deps
+        self._on_death = on_death
+        url, name = settings.amqp_url.get_secret_value(), settings.service
+        self._database_url = settings.database_url.get_secret_value()
+        self._ladder = Ladder(settings.retry_ladder)
+        self._topology = Topology([subscriptions], self._ladder)
+        self._consuming = BrokerConnection(url, f"{name} worker: consume")
+        self._relaying = BrokerConnection(url, f"{name} worker: relay")
+        self._republishing = BrokerConnection(url, f"{name} worker: republish")
+        self.relay = Relay(self._database_url, Publisher(self._relaying))
+        tools = ConsumerTools(
+            deps=deps,
+            connection=self._consuming,
+            publisher=Publisher(self._republishing),
+            ladder=self._ladder,
+            faults=FaultSwitch(deps.db.engine, enabled=settings.mode is Mode.SANDBOX),
+            release=settings.release,
+        )
+        self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
+        self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._consumer_tasks: list[asyncio.Task[None]] = []
+        self._wakeup = outbox_wakeup(deps.db)
+        self.is_draining = False
+
+    async def __aenter__(self) -> Self:
+        await self._wakeup.__aenter__()
+        self._start("topology, relay and consumers", self._run_broker_side())
+        self._start("housekeeping", keep_house(self._database_url))
+        for runner in self._schedules:
+            self._start("schedule", runner.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.is_draining = True
+        for runner in self.consumers:
+            runner.drain()
+        if self._consumer_tasks:
+            await asyncio.wait(self._consumer_tasks, timeout=_DRAIN_SECONDS)
+        for task in (*self._tasks, *self._consumer_tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._consumer_tasks, return_exceptions=True)
+        await self._wakeup.__aexit__(None, None, None)
+        for connection in (self._consuming, self._relaying, self._republishing):
+            await connection.close()
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self.is_draining:
+            return
+        error = task.exception() or RuntimeError(f"{task.get_name()} ended")
+        capture(error, kind="worker", task=task.get_name())
+        self._on_death(error)
+
+    async def _run_broker_side(self) -> None:
+        await self._apply_topology()
+        await self._declare_consumers()
+        for runner in self.consumers:
+            task = asyncio.create_task(runner.run(), name=runner.consumer.name)
+            task.add_done_callback(self._ended)
+            self._consumer_tasks.append(task)
+        self._start("watchdog", Watchdog(self.consumers, self._consuming).run())
+        await self.relay.run()
+
+    async def _apply_topology(self) -> None:
+        """Declare what this service needs, as soon as there is a broker."""
+        wait = 0.2
+        while True:
+            try:
+                return await self._topology.apply(await self._consuming.get())
+            except BROKER_ERRORS as error:
+                _log.warning("topology not applied", error=repr(error), seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 5.0)
+
+    async def _declare_consumers(self) -> None:
+        """Tell operations which consumers, and so which dead letters, this service has."""
+        now = datetime.now(UTC)
+        declared = ConsumersDeclared(
+            service=self._settings.service,
+            consumers=tuple(runner.consumer.name for runner in self.consumers),
+            release=self._settings.release,
+            declared_at=now,
+        )
+        async with self._deps.db.transaction() as tx:
+            await tx.publish(declared, version=int(now.timestamp() * 1000))
+
+    async def check_consumers(self) -> None:
+        """Raise unless every consumer is subscribed and nobody has asked for the end."""
+        idle = [runner.consumer.name for runner in self.consumers if not runner.is_consuming]
+        if idle or self.is_draining:
+            raise Unavailable(f"not consuming: {', '.join(idle) or 'draining'}")
+
+    async def check_relay(self) -> None:
+        """Raise unless the relay has its database."""
+        if not self.relay.is_connected:
+            raise Unavailable("the relay has no database")
+
+
+def run_worker(
+    settings: SettingsT,
+    *,
+    open_deps: OpenDeps[SettingsT],
+    subscriptions: Subscriptions,
+    schedules: Schedules | None = None,
+) -> None:
+    """Run the worker until SIGTERM (drains, at most 30 s) or until one of its tasks dies (exits with 1)."""
+    configure_logging(f"{settings.service}-worker", settings.log_level)
+    configure_tracing(f"{settings.service}-worker", settings.otlp_endpoint)
+    configure_sentry(f"{settings.service}-worker", settings.sentry_dsn, settings.release)
+    deaths: list[BaseException] = []
+
+    def die(error: BaseException) -> None:
+        deaths.append(error)
+        server.should_exit = True
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_deps(settings) as deps:
+            worker = Worker(settings, deps, subscriptions, schedules or Schedules(), die)
+            checks = {
+                "database": deps.db.ping,
+                "consumers": worker.check_consumers,
+                "relay": worker.check_relay,
+            }
+            app.include_router(health_router(settings.service, settings.release, checks))
+            async with worker:
+                yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    config = uvicorn.Config(
+        app, host=settings.http_host, port=settings.worker_port, loop="uvloop", log_config=None, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if deaths or not server.started:
+        sys.exit(1)
