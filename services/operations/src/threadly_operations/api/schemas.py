@@ -1,0 +1,99 @@
+"""What operations' API says and understands."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from threadly_chassis.http import RequestModel, ResponseModel
+
+from ..domain.dead_letter import Status
+from ..storage.tables import DeadLetterRow
+
+
+class DeadLetterView(ResponseModel):
+    """A dead letter in a list: everything but the payload and the stack."""
+
+    id: UUID
+    consumer: str
+    message_key: str
+    event_type: str
+    aggregate: str
+    subject: str
+    version: int | None
+    status: Status
+    reason: str
+    exception: str
+    message: str
+    fingerprint: str
+    attempts: int
+    occurrences: int
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
+    trace_id: str
+    correlation_id: str
+    release: str
+    host: str
+    created_at: datetime
+
+
+class DeadLetterDetail(DeadLetterView):
+    """A dead letter whole."""
+
+    stack: str
+    headers: dict[str, Any]
+    body: str
+
+    @classmethod
+    def of(cls, row: DeadLetterRow) -> Self:
+        """Show a row; a body that is no text is shown with replacement characters."""
+        view = DeadLetterView.model_validate(row)
+        return cls(
+            **view.model_dump(),
+            stack=row.stack,
+            headers=row.headers,
+            body=row.body.decode(errors="replace"),
+        )
+
+
+class GroupView(ResponseModel):
+    """Open letters of one consumer that failed in the same way."""
+
+    consumer: str
+    fingerprint: str
+    reason: str
+    exception: str
+    count: int
+    oldest: datetime
+
+
+class ReplayRequest(RequestModel):
+    """Which letters to replay: by id, or everything open of a consumer or a kind of failure."""
+
+    ids: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
+    consumer: str | None = None
+    fingerprint: str | None = None
+    reason: Annotated[str, Field(max_length=500)] = ""
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.ids or self.consumer or self.fingerprint):
+            msg = "name ids, a consumer or a fingerprint"
+            raise ValueError(msg)
+        return self
+
+
+class ReplayView(ResponseModel):
+    """What a replay takes along."""
+
+    replay_id: UUID
+    dead_letter_ids: list[UUID]
+    dry_run: bool
+
+
+class DiscardRequest(RequestModel):
+    """Why a letter is given up."""
+
+    reason: Annotated[str, Field(max_length=500)]

@@ -1,0 +1,49 @@
+"""What operations' handlers, routes, schedules and commands are handed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from threadly_chassis.clock import Clock, SystemClock
+from threadly_chassis.db import Database
+from threadly_chassis.messaging.connection import BrokerConnection
+from threadly_chassis.messaging.publisher import Publisher
+
+from .settings import OperationsSettings
+
+
+@dataclass(frozen=True)
+class OperationsDeps:
+    """Opened once a process; the broker's connections are made when first used."""
+
+    settings: OperationsSettings
+    db: Database
+    clock: Clock
+    taking: BrokerConnection
+    publisher: Publisher
+
+
+@asynccontextmanager
+async def open_deps(settings: OperationsSettings) -> AsyncIterator[OperationsDeps]:
+    """Open the database; close everything at the end."""
+    url = settings.amqp_url.get_secret_value()
+    db = Database.open(settings)
+    taking = BrokerConnection(url, "operations dead letters")
+    publishing = BrokerConnection(url, "operations replay")
+    try:
+        yield OperationsDeps(settings, db, SystemClock(), taking, Publisher(publishing))
+    finally:
+        await taking.close()
+        await publishing.close()
+        await db.close()
+
+
+def _deps(request: Request) -> OperationsDeps:
+    deps: OperationsDeps = request.app.state.deps
+    return deps
+
+
+Deps = Annotated[OperationsDeps, Depends(_deps)]

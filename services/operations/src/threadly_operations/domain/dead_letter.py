@@ -1,0 +1,135 @@
+"""A dead letter: what its headers say, and what may be done with it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from threadly_chassis.errors import Conflict
+from threadly_chassis.messaging import headers as h
+
+
+class Status(StrEnum):
+    """Where a dead letter stands."""
+
+    OPEN = "OPEN"
+    REPLAYING = "REPLAYING"
+    """Sent back, or about to be; the consumer has not said yet how it went."""
+    RESOLVED = "RESOLVED"
+    DISCARDED = "DISCARDED"
+
+
+#: What an operator may do, by where the letter stands.
+_REPLAYABLE = {Status.OPEN, Status.DISCARDED}
+_DISCARDABLE = {Status.OPEN}
+
+
+class NotReplayable(Conflict):
+    """The letter was resolved, or is being replayed already."""
+
+    code = "not_replayable"
+    title = "This message cannot be replayed now"
+
+
+class NotDiscardable(Conflict):
+    """Only an open letter can be discarded."""
+
+    code = "not_discardable"
+    title = "This message cannot be discarded now"
+
+
+def check_replayable(status: Status) -> None:
+    """Raise `NotReplayable` unless a letter in `status` may be sent back."""
+    if status not in _REPLAYABLE:
+        raise NotReplayable(f"It is {status}.")
+
+
+def check_discardable(status: Status) -> None:
+    """Raise `NotDiscardable` unless a letter in `status` may be given up for good."""
+    if status not in _DISCARDABLE:
+        raise NotDiscardable(f"It is {status}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Why a message gave up, as its own headers tell it."""
+
+    message_key: str
+    event_type: str
+    aggregate: str
+    subject: str
+    version: int | None
+    reason: str
+    exception: str
+    message: str
+    stack: str
+    fingerprint: str
+    attempts: int
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
+    trace_id: str
+    correlation_id: str
+    release: str
+    host: str
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def read_story(headers: Mapping[str, Any], body: bytes) -> Story:
+    """Read a dead letter's headers; a message that has none of ours is known by a digest of its body."""
+
+    def text(name: str) -> str:
+        return str(headers.get(name, ""))
+
+    digest = hashlib.sha256(body).hexdigest()[:32]
+    return Story(
+        message_key=text(h.CE_ID) or f"sha256:{digest}",
+        event_type=text(h.CE_TYPE) or "unknown",
+        aggregate=text(h.AGGREGATE_TYPE),
+        subject=text(h.CE_SUBJECT),
+        version=_number(headers.get(h.AGGREGATE_VERSION)),
+        reason=text(h.DEAD_REASON) or _broker_reason(headers),
+        exception=text(h.DEAD_EXCEPTION),
+        message=text(h.DEAD_MESSAGE),
+        stack=text(h.DEAD_STACK),
+        fingerprint=text(h.DEAD_FINGERPRINT) or text(h.DEAD_REASON) or _broker_reason(headers),
+        attempts=_number(headers.get(h.ATTEMPT)) or 1,
+        first_failed_at=_moment(headers.get(h.FIRST_FAILED_AT)),
+        last_failed_at=_moment(headers.get(h.LAST_FAILED_AT)),
+        trace_id=text(h.DEAD_TRACE) or _trace_of(headers),
+        correlation_id=text(h.CE_CORRELATION),
+        release=text(h.DEAD_RELEASE),
+        host=text(h.DEAD_HOST),
+    )
+
+
+def _broker_reason(headers: Mapping[str, Any]) -> str:
+    deaths = headers.get("x-death")
+    if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping):
+        return f"broker: {deaths[0].get('reason', 'unknown')}"
+    return "unknown"
+
+
+def _trace_of(headers: Mapping[str, Any]) -> str:
+    parts = str(headers.get(h.TRACEPARENT, "")).split("-")
+    return parts[1] if len(parts) == 4 else ""  # noqa: PLR2004 - W3C: version, trace, parent, flags
+
+
+def parse_replay_id(headers: Mapping[str, Any]) -> UUID | None:
+    """The replay that a message came back from, if it did."""
+    try:
+        return UUID(str(headers[h.REPLAY_ID]))
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,156 @@
+"""Reading and changing dead letters."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from threadly_chassis.db import ReadSession, WriteSession
+from threadly_chassis.ids import new_id
+from threadly_chassis.messaging.gathering import StoredMessage
+
+from ..domain.dead_letter import Status, read_story
+from .tables import AuditRow, DeadLetterRow
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters are meant; every part that is given must fit."""
+
+    ids: tuple[UUID, ...] = ()
+    consumer: str | None = None
+    fingerprint: str | None = None
+    status: Status | None = None
+
+    def narrow(self, query: Select[Any]) -> Select[Any]:
+        """Add this selection's conditions to a query over dead letters."""
+        if self.ids:
+            query = query.where(DeadLetterRow.id.in_(self.ids))
+        for column, wanted in (
+            (DeadLetterRow.consumer, self.consumer),
+            (DeadLetterRow.fingerprint, self.fingerprint),
+            (DeadLetterRow.status, self.status),
+        ):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        return query
+
+
+async def newest(
+    session: ReadSession, selection: Selection, *, before: tuple[datetime, UUID] | None, limit: int
+) -> list[DeadLetterRow]:
+    """The selected letters, newest first, from after the row that `before` names."""
+    query = selection.narrow(select(DeadLetterRow))
+    if before:
+        query = query.where(tuple_(DeadLetterRow.created_at, DeadLetterRow.id) < before)
+    query = query.order_by(DeadLetterRow.created_at.desc(), DeadLetterRow.id.desc()).limit(limit)
+    return list(await session.scalars(query))
+
+
+async def lock(session: WriteSession, selection: Selection, *, limit: int) -> list[DeadLetterRow]:
+    """Lock the selected letters, oldest first, so that two operators take turns."""
+    query = selection.narrow(select(DeadLetterRow)).order_by(DeadLetterRow.id).limit(limit)
+    return list(await session.scalars(query.with_for_update()))
+
+
+async def groups(session: ReadSession) -> Sequence[Any]:
+    """Open letters counted by consumer and kind of failure, most first."""
+    count = func.count().label("count")
+    query = (
+        select(
+            DeadLetterRow.consumer,
+            DeadLetterRow.fingerprint,
+            func.min(DeadLetterRow.reason).label("reason"),
+            func.min(DeadLetterRow.exception).label("exception"),
+            count,
+            func.min(DeadLetterRow.created_at).label("oldest"),
+        )
+        .where(DeadLetterRow.status == Status.OPEN)
+        .group_by(DeadLetterRow.consumer, DeadLetterRow.fingerprint)
+        .order_by(count.desc())
+        .limit(500)
+    )
+    return (await session.execute(query)).all()
+
+
+async def take_in(
+    session: WriteSession, consumer: str, message: StoredMessage, now: datetime
+) -> tuple[UUID, bool]:
+    """Store a dead letter; one that comes back joins its row and opens it again.
+
+    Returns the row's id and whether anything changed: the same death delivered twice changes nothing.
+    """
+    story = asdict(read_story(message.headers, message.body))
+    fresh = story | {
+        "status": Status.OPEN,
+        "properties": dict(message.properties),
+        "headers": dict(message.headers),
+        "body": message.body,
+        "updated_at": now,
+    }
+    statement = (
+        insert(DeadLetterRow)
+        .values(id=new_id(), consumer=consumer, occurrences=1, row_version=1, created_at=now, **fresh)
+        .on_conflict_do_update(
+            index_elements=["consumer", "message_key"],
+            set_=fresh
+            | {
+                "occurrences": DeadLetterRow.occurrences + 1,
+                "row_version": DeadLetterRow.row_version + 1,
+                "sent_at": None,
+            },
+            where=DeadLetterRow.last_failed_at.is_distinct_from(story["last_failed_at"]),
+        )
+        .returning(DeadLetterRow.id)
+    )
+    changed = (await session.execute(statement)).scalar()
+    if changed:
+        return changed, True
+    query = select(DeadLetterRow.id).where(
+        DeadLetterRow.consumer == consumer, DeadLetterRow.message_key == story["message_key"]
+    )
+    return (await session.execute(query)).scalar_one(), False
+
+
+async def unsent_replays(session: WriteSession, limit: int) -> list[DeadLetterRow]:
+    """Lock letters that wait to be sent back; another sender skips them."""
+    query = (
+        select(DeadLetterRow)
+        .where(DeadLetterRow.status == Status.REPLAYING, DeadLetterRow.sent_at.is_(None))
+        .order_by(DeadLetterRow.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(await session.scalars(query))
+
+
+async def resolve(session: WriteSession, consumer: str, message_key: str, now: datetime) -> bool:
+    """Mark a letter as resolved; False when it is not known here."""
+    statement = (
+        update(DeadLetterRow)
+        .where(DeadLetterRow.consumer == consumer, DeadLetterRow.message_key == message_key)
+        .values(status=Status.RESOLVED, updated_at=now, row_version=DeadLetterRow.row_version + 1)
+        .returning(DeadLetterRow.id)
+    )
+    return (await session.execute(statement)).first() is not None
+
+
+def audit(
+    session: WriteSession, row: DeadLetterRow, *, actor: str, action: str, reason: str, now: datetime
+) -> None:
+    """Write down who did what to a letter, and why."""
+    session.add(
+        AuditRow(
+            id=new_id(),
+            at=now,
+            actor=actor,
+            action=action,
+            dead_letter_id=row.id,
+            reason=reason,
+            replay_id=row.replay_id,
+        )
+    )

@@ -1,0 +1,85 @@
+"""Operations' tables."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from threadly_chassis.db import TYPES, new_metadata
+
+
+class Base(DeclarativeBase):
+    metadata = new_metadata()
+    type_annotation_map = TYPES
+
+
+class ConsumerRow(Base):
+    """A consumer whose dead letters are gathered."""
+
+    __tablename__ = "consumer"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    service: Mapped[str]
+    release: Mapped[str]
+    declared_at: Mapped[datetime]
+
+
+class DeadLetterRow(Base):
+    """A message that a consumer gave up; it stays one row however often it comes back."""
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (
+        UniqueConstraint("consumer", "message_key"),
+        Index("ix_dead_letter_status_newest", "status", "created_at", "id"),
+        Index("ix_dead_letter_fingerprint", "fingerprint"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consumer: Mapped[str]
+    message_key: Mapped[str]
+    """The event's id; for a message without one, a digest of its body."""
+    event_type: Mapped[str]
+    aggregate: Mapped[str]
+    subject: Mapped[str]
+    version: Mapped[int | None]
+    status: Mapped[str]
+    reason: Mapped[str]
+    exception: Mapped[str]
+    message: Mapped[str]
+    stack: Mapped[str]
+    fingerprint: Mapped[str]
+    attempts: Mapped[int]
+    occurrences: Mapped[int]
+    """How often it came to the dead letters."""
+    first_failed_at: Mapped[datetime | None]
+    last_failed_at: Mapped[datetime | None]
+    trace_id: Mapped[str]
+    correlation_id: Mapped[str]
+    release: Mapped[str]
+    host: Mapped[str]
+    properties: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    headers: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    row_version: Mapped[int]
+    replay_id: Mapped[UUID | None]
+    sent_at: Mapped[datetime | None]
+    """When the present replay was confirmed by the broker."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """What an operator did, to which letter, and why; only ever added to."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    dead_letter_id: Mapped[UUID] = mapped_column(index=True)
+    reason: Mapped[str]
+    replay_id: Mapped[UUID | None]

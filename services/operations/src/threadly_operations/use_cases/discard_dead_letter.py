@@ -1,0 +1,35 @@
+"""Give a dead letter up for good, with a reason."""
+
+from uuid import UUID
+
+from threadly_chassis.clock import Clock
+from threadly_chassis.db import Transaction
+from threadly_chassis.errors import Invalid, NotFound
+
+from ..domain.dead_letter import Status, check_discardable
+from ..storage import dead_letters
+from ..storage.dead_letters import Selection
+
+
+class ReasonMissing(Invalid):
+    """A discard says why."""
+
+    code = "reason_missing"
+    title = "Say why it is discarded"
+
+
+async def discard_dead_letter(
+    tx: Transaction, dead_letter_id: UUID, *, clock: Clock, actor: str, reason: str
+) -> None:
+    """Discard one letter; it stays readable. Raises `ReasonMissing`, `NotFound` or `NotDiscardable`."""
+    if not reason.strip():
+        raise ReasonMissing
+    rows = await dead_letters.lock(tx.session, Selection(ids=(dead_letter_id,)), limit=1)
+    if not rows:
+        raise NotFound("There is no such dead letter.")
+    [row] = rows
+    check_discardable(Status(row.status))
+    row.status = Status.DISCARDED
+    row.row_version += 1
+    row.updated_at = clock.now()
+    dead_letters.audit(tx.session, row, actor=actor, action="discard", reason=reason, now=clock.now())
