@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from weakref import WeakSet
 
 Kind = Literal["mail", "realtime", "error", "webhook", "payment"]
 
@@ -32,7 +33,8 @@ class Journal:
 
     def __init__(self, limit: int = 2_000) -> None:
         self._entries: deque[Entry] = deque(maxlen=limit)
-        self._readers: set[asyncio.Queue[Entry | None]] = set()
+        # Weak: a reader that is dropped, started or not, takes its queue with it.
+        self._readers: WeakSet[asyncio.Queue[Entry | None]] = WeakSet()
         self._last_number = 0
 
     def add(self, kind: Kind, summary: str, detail: dict[str, Any], *, at: datetime | None = None) -> Entry:
@@ -48,20 +50,21 @@ class Journal:
         """Everything remembered, oldest first."""
         return [entry for entry in self._entries if kind is None or entry.kind == kind]
 
-    async def subscribe(self) -> AsyncIterator[Entry]:
-        """Yield each entry added from now on, until `close`. A reader that falls behind loses the oldest."""
+    def subscribe(self) -> AsyncIterator[Entry]:
+        """Yield each entry added from this call on, until `close`; a slow reader loses the oldest."""
         queue: asyncio.Queue[Entry | None] = asyncio.Queue(_BACKLOG)
         self._readers.add(queue)
-        try:
-            while (entry := await queue.get()) is not None:
-                yield entry
-        finally:
-            self._readers.discard(queue)
+        return _follow(queue)
 
     def close(self) -> None:
         """End every reader, so that no open page keeps a server from stopping."""
         for reader in self._readers:
             _offer(reader, None)
+
+
+async def _follow(queue: asyncio.Queue[Entry | None]) -> AsyncIterator[Entry]:
+    while (entry := await queue.get()) is not None:
+        yield entry
 
 
 def _offer(queue: asyncio.Queue[Entry | None], entry: Entry | None) -> None:

@@ -69,6 +69,9 @@ class SandboxSettings(BaseSettings):
     clerk_authorized_party: str = Field(default_factory=lambda data: data["public_url"])
     """The `azp` of session tokens: the origin of the web client; by default `public_url`."""
 
+    clerk_sign_in_seconds: int = Field(3_600, ge=1)
+    """How long the cookie of the sign-in page lives; tokens made over the API live 60 s as at Clerk."""
+
     clerk_webhook_secret: SecretStr = Field(
         SecretStr("whsec_c2FuZGJveC1jbGVyay13ZWJob29r"),
         validation_alias=_own_or_shared("clerk_webhook_secret"),
