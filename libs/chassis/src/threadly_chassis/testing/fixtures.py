@@ -42,7 +42,7 @@ def _factory() -> Iterator[DatabaseFactory]:
 
 @pytest.fixture
 def service_database() -> Iterator[DatabaseFactory]:
-    """`service_database("threadly_orders")` makes a migrated database, dropped after the test; gives its URL."""
+    """`service_database("threadly_orders")` makes a migrated database for the test; gives its URL."""
     yield from _factory()
 
 

@@ -1,0 +1,110 @@
+"""The specimen's events, rules and subscriptions. What a note says decides how its handlers end."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlalchemy import text
+from threadly_contracts import Event
+
+from ...db import Database, Transaction
+from ...errors import Permanent, Retryable
+from ...messaging import Consumer, Context, EffectConsumer, EffectContext, Gate, Subscriptions
+from ...settings import ServiceSettings
+
+_RAISE_VERSION = text(
+    "insert into note (note_id, version) values (:note_id, 1) "
+    "on conflict (note_id) do update set version = note.version + 1 returning version"
+)
+_LOG_EFFECT = text(
+    "insert into effect (consumer, event_id, note_id, version, text, attempt) "
+    "values (:consumer, :event_id, :note_id, :version, :text, :attempt)"
+)
+
+
+class SpecimenSettings(ServiceSettings):
+    service: ClassVar[str] = "specimen"
+
+
+@dataclass(frozen=True)
+class SpecimenDeps:
+    settings: SpecimenSettings
+    db: Database
+
+
+class NoteWritten(Event, type="threadly.specimen.note_written.v1", aggregate="note", subject="note_id"):
+    """`says` steers the handlers: `permanent`, `fail`, or `fail until attempt <n>`; all else is applied."""
+
+    note_id: str
+    says: str
+
+
+class NoteBurnt(Event, type="threadly.specimen.note_burnt.v1", aggregate="note", subject="note_id"):
+    """An event that nobody consumes."""
+
+    note_id: str
+
+
+async def write_note(tx: Transaction, note_id: str, says: str = "") -> int:
+    """Write a note and publish that it was written; returns the note's new version."""
+    version = int((await tx.session.execute(_RAISE_VERSION, {"note_id": note_id})).scalar_one())
+    await tx.publish(NoteWritten(note_id=note_id, says=says), version=version)
+    return version
+
+
+def _obey(says: str, attempt: int) -> None:
+    if says == "permanent":
+        raise Permanent("told to")
+    if says == "fail":
+        raise RuntimeError("told to")
+    if says.startswith("fail until attempt ") and attempt < int(says.rpartition(" ")[2]):
+        raise Retryable("told to wait")
+
+
+async def _log(
+    tx: Transaction, consumer: str, event: NoteWritten, context: EffectContext[SpecimenDeps]
+) -> None:
+    effect = {
+        "consumer": consumer,
+        "event_id": context.event_id,
+        "note_id": event.note_id,
+        "version": context.version,
+        "text": event.says,
+        "attempt": context.attempt,
+    }
+    await tx.session.execute(_LOG_EFFECT, effect)
+
+
+async def _note(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
+    # The write comes first, so that a failing note proves that it was rolled back.
+    await _log(context.tx, "specimen.every", event, context)
+    _obey(event.says, context.attempt)
+
+
+async def _newest(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
+    await _log(context.tx, "specimen.newest", event, context)
+
+
+async def _outside(event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
+    _obey(event.says, context.attempt)
+    async with context.deps.db.transaction() as tx:
+        await _log(tx, "specimen.outside", event, context)
+
+
+SUBSCRIPTIONS = Subscriptions(
+    "specimen",
+    Consumer("specimen.every", handlers={NoteWritten: _note}),
+    Consumer("specimen.newest", gate=Gate.LATEST, handlers={NoteWritten: _newest}),
+    EffectConsumer("specimen.outside", handlers={NoteWritten: _outside}),
+)
+
+
+@asynccontextmanager
+async def open_deps(settings: SpecimenSettings) -> AsyncIterator[SpecimenDeps]:
+    """Open the specimen's one dependency."""
+    db = Database.open(settings)
+    try:
+        yield SpecimenDeps(settings=settings, db=db)
+    finally:
+        await db.close()

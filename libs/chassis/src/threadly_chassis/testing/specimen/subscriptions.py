@@ -1,0 +1,5 @@
+"""Where `threadly_chassis.messaging.topology` looks for a service's table."""
+
+from .service import SUBSCRIPTIONS
+
+__all__ = ["SUBSCRIPTIONS"]
