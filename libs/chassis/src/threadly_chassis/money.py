@@ -13,7 +13,7 @@ _WITHOUT_DIGITS = (
 _WITH_THREE = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 _EXPONENTS = dict.fromkeys(_WITHOUT_DIGITS, 0) | dict.fromkeys(_WITH_THREE, 3)
 #: Digits, and at most one point with digits on both sides: no sign, exponent, space or foreign digit (E049).
-_PLAIN = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,4})?$", re.ASCII)
+_PLAIN = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,4})?\Z", re.ASCII)
 
 
 class PriceMalformed(Invalid):

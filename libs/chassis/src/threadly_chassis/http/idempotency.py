@@ -66,7 +66,7 @@ async def idempotent(
     credential = request.headers.get("authorization", "")
     subject = _subject(request, credential)
     where = {"principal": subject, "route": route, "key": idempotency_key(request)}
-    digest = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
+    digest = hashlib.sha256(request.url.path.encode() + b"\0" + body).hexdigest()
     claimed = (await tx.session.execute(_CLAIM, where | {"hash": digest})).first()
     if claimed is None:
         return await _replay(tx, where, digest)
@@ -87,9 +87,9 @@ def _subject(request: Request, credential: str) -> str:
     return str(request.app.state.identity.verify(token).user_id)
 
 
-async def _replay(tx: Transaction, where: dict[str, str], digest: bytes) -> Response:
+async def _replay(tx: Transaction, where: dict[str, str], digest: str) -> Response:
     row = (await tx.session.execute(_FIND, where)).one()
-    if bytes(row.request_hash) != digest:
+    if row.request_hash != digest:
         raise IdempotencyKeyReused("Use a new key for a new request.")
     headers = dict(row.headers) | {"Idempotent-Replayed": "true"}
     return Response(bytes(row.body), row.status, headers)

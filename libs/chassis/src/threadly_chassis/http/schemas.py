@@ -1,18 +1,39 @@
 """The shapes that every API shares."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..money import format_money
 
 Item = TypeVar("Item")
 
 
+def _is_storable(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+        case dict():
+            return all(_is_storable(part) for part in value.values())
+        case list():
+            return all(_is_storable(part) for part in value)
+        case _:
+            return True
+
+
 class RequestModel(BaseModel):
     """What a client sends: unknown fields are refused, so that a typo is never silently ignored (E014)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        """Refuse text that PostgreSQL or UTF-8 cannot hold: NUL and lone surrogates (E058)."""
+        if not _is_storable(data):
+            msg = "text may not contain NUL or half a character"
+            raise ValueError(msg)
+        return data
 
 
 class ResponseModel(BaseModel):

@@ -18,6 +18,13 @@ _REDIS_DATABASES = range(1, 16)
 _CLAIM_SECONDS = 1800
 
 
+def pytest_configure() -> None:
+    """Log as the services do: structlog's own default draws every traceback with all locals, for seconds."""
+    from ..observability.logging import configure_logging  # noqa: PLC0415 - as below
+
+    configure_logging("tests", "WARNING")
+
+
 def _address(name: str) -> str:
     try:
         return os.environ[name]
