@@ -1,6 +1,7 @@
 """Log files with a bounded size: a program that complains in a loop must not fill the disk."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,14 @@ class RotatingLog:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.write(f"{moment} supervisor: {text}\n".encode())
 
-    async def follow(self, stream: asyncio.StreamReader | None) -> None:
-        """Copy ``stream`` until its end."""
-        while stream is not None and (data := await stream.read(65536)):
-            self.write(data)
+    async def follow(self, descriptor: int) -> None:
+        """Copy what comes out of the pipe ``descriptor`` until its end, and close it."""
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(descriptor, "rb")
+        )
+        try:
+            while data := await stream.read(65536):
+                self.write(data)
+        finally:
+            transport.close()

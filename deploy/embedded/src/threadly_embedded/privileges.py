@@ -50,6 +50,18 @@ def give_to_server_user(path: Path) -> None:
         os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
+def output_pipe() -> tuple[int, int]:
+    """Return a new pipe (read end, write end) for a program's output.
+
+    nginx opens its log /dev/stdout by name, so the servers' user must own the pipe behind it.
+    """
+    reading, writing = os.pipe()
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(SERVER_USER)
+        os.fchown(writing, user.pw_uid, user.pw_gid)
+    return reading, writing
+
+
 def _setpriv() -> tuple[str, ...]:
     program = shutil.which("setpriv")
     if program is None:

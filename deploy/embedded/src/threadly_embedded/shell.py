@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 
 
 def run(
-    command: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float | None = None
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    quiet: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``command`` (never through a shell) and return its exit code and output.
 
-    ``environment`` adds to this process' own. Raises :class:`subprocess.TimeoutExpired` after ``timeout``
-    seconds.
+    ``environment`` adds to this process' own. ``quiet`` sends the standard output to /dev/null, which any
+    user may open anew. Raises :class:`subprocess.TimeoutExpired` after ``timeout`` seconds.
     """
     return subprocess.run(  # noqa: S603 - a launcher's business; commands are built here, not read from outside
         command,
         check=False,
-        capture_output=True,
+        stdout=subprocess.DEVNULL if quiet else subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         stdin=subprocess.DEVNULL,
         timeout=timeout,

@@ -12,6 +12,7 @@ from time import monotonic, time
 
 from .errors import LauncherError, NotReadyError
 from .logs import RotatingLog
+from .privileges import output_pipe
 from .program import Program
 
 FIRST_PAUSE = 0.2
@@ -98,34 +99,44 @@ class Keeper:
         self._stand(State.STARTING, "")
         try:
             await asyncio.to_thread(program.prepare)
-            self._process = process = await self._spawn()
+            self._process, output = await self._spawn()
         except (LauncherError, OSError) as error:
             return str(error)
+        process = self._process
         self._stand(State.STARTING, "", pid=process.pid)
         if self._stopping:
             self._signal()  # told to stop between the preparation and the start
         watch = asyncio.create_task(self._watch(), name=f"watch {program.name}")
-        output = asyncio.create_task(self._log.follow(process.stdout), name=f"log {program.name}")
+        following = asyncio.create_task(self._log.follow(output), name=f"log {program.name}")
         code = await process.wait()
         watch.cancel()
         self._kill_group()  # what it forked must not hold its ports, nor the pipe of its output
-        await output
+        await following
         return f"ended with {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self) -> tuple[asyncio.subprocess.Process, int]:
+        """Start the program; return it and the read end of its output."""
         program = self.program
         # A program gets the settings that are its business, not all that the launcher was given.
         surroundings = {name: value for name, value in os.environ.items() if not name.startswith("THREADLY_")}
-        return await asyncio.create_subprocess_exec(
-            *program.command,
-            cwd=program.folder,
-            env={**surroundings, **program.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            # Its own process group: Ctrl-C on the terminal is for the launcher, and a kill reaches all of it.
-            start_new_session=True,
-        )
+        reading, writing = output_pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *program.command,
+                cwd=program.folder,
+                env={**surroundings, **program.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                # Its own process group: Ctrl-C on the terminal is not for it, and a kill reaches all of it.
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        return process, reading
 
     async def _watch(self) -> None:
         """Call the program ready when its check first passes."""

@@ -81,7 +81,8 @@ class Nginx:
             write_whole(self.folder / "conf" / template.stem, text)
         write_whole(self._main, _MAIN.format(folder=self.folder))
         give_to_server_user(self.folder)
-        verdict = run(server_command((*self._command(), "-t", "-q", "-c", str(self._main)), self.folder))
+        test = server_command((*self._command(), "-t", "-q", "-c", str(self._main)), self.folder)
+        verdict = run(test, quiet=True)
         if verdict.returncode != 0:
             raise LauncherError(f"nginx refuses the gateway's configuration: {verdict.stderr.strip()}")
 
