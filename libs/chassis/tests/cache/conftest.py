@@ -1,5 +1,4 @@
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -54,11 +53,6 @@ class Cable:
                 writer.write(data)
                 await writer.drain()
         writer.close()
-
-
-@pytest.fixture
-def redis_url() -> str:
-    return os.environ["THREADLY_TEST_REDIS_URL"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from threadly_chassis.cache import Cache
+from threadly_chassis.cache import Cache, CacheUnavailable
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +30,7 @@ async def test_a_key_with_two_dropped_tags_counts_once(cache: Cache, source: Any
 
 
 async def test_a_fill_that_raced_an_invalidation_is_never_served(
-    cache: Cache, other_process: Cache, source: Any
+    cache: Cache, other_process: Cache, source: Any, redis_url: str, namespace: str
 ) -> None:
     """E083: begun before the edit, finished after the clear."""
     source.may_finish.clear()
@@ -40,6 +40,8 @@ async def test_a_fill_that_raced_an_invalidation_is_never_served(
     await other_process.invalidate_tags("t")
     source.may_finish.set()
     assert await slow == 1  # it asked before the edit was confirmed
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.exists(f"{{{namespace}}}:e:k") == 0  # nor does it take room
     for one in (cache, other_process):
         assert await one.get_or_load("k", source, ttl=60, tags=("t",)) == 2
 
@@ -74,6 +76,22 @@ async def test_tags_read_off_the_value_guard_the_fill_too(
     source.value = ["p1"]
     assert await cache.get_or_load("list", source, ttl=60, tags=lambda ids: ids) == ["p1"]
     assert await other_process.invalidate_tags("p1") == 1
+
+
+async def test_an_invalidation_holds_before_its_keys_are_deleted(
+    cache: Cache, other_process: Cache, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E088: a process that dies between the two steps has invalidated all the same."""
+    await cache.get_or_load("k", source, ttl=60, tags=("t",))
+
+    async def dies(*_: Any) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(other_process._store, "_sweep", dies)
+    with pytest.raises(CacheUnavailable):
+        await other_process.invalidate_tags("t")
+    source.value = 2
+    assert await cache.get_or_load("k", source, ttl=60, tags=("t",)) == 2
 
 
 async def test_a_generation_that_redis_lost_is_a_miss(

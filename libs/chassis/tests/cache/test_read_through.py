@@ -84,6 +84,14 @@ async def test_none_is_kept_for_a_short_time_only(cache: Cache, source: Any, unt
     await until(is_there, "the negative entry has ended", seconds=3)
 
 
+async def test_a_lifetime_may_be_read_off_the_value(cache: Cache, source: Any) -> None:
+    source.value = {"degraded": True}
+    await cache.get_or_load("k", source, ttl=lambda value: 2 if value["degraded"] else 60)
+    metadata = await cache.get_metadata("k")
+    assert metadata is not None
+    assert metadata.expires_at - datetime.now(UTC) < timedelta(seconds=3)
+
+
 async def test_stale_is_served_while_one_caller_loads_anew(
     cache: Cache, other_process: Cache, source: Any, until: Until
 ) -> None:

@@ -30,6 +30,8 @@ log = get_logger(__name__)
 Loader = Callable[[], Awaitable[Any]]
 #: Fixed, or read off the loaded value (a list is stale when any of its members changes).
 Tags = Sequence[str] | Callable[[Any], Sequence[str]]
+#: Fixed, or read off the loaded value (an answer without a provider is kept for less long); seconds.
+Ttl = float | Callable[[Any], float]
 
 #: How long one loader may keep the others waiting before the next one tries, ms.
 _LOCK_MS = 5_000
@@ -43,14 +45,15 @@ class _Plan:
 
     key: str
     loader: Loader
-    ttl: float
+    ttl: Ttl
     tags: Tags
     negative_ttl: float = 5
     stale: float = 0
     version: str = ""
 
     def fill(self, value: Any, encoded: bytes) -> Fill:
-        ttl = with_jitter(self.negative_ttl if value is None else self.ttl)
+        chosen = self.ttl(value) if callable(self.ttl) else self.ttl
+        ttl = with_jitter(self.negative_ttl if value is None else chosen)
         stale = 0.0 if value is None else self.stale
         tags = self.tags(value) if callable(self.tags) else self.tags
         fresh = max(1, int(ttl * 1000))
@@ -91,7 +94,7 @@ class Cache:
         key: str,
         loader: Loader,
         *,
-        ttl: float,
+        ttl: Ttl,
         tags: Tags = (),
         negative_ttl: float = 5,
         stale: float = 0,
