@@ -1,0 +1,11 @@
+"""Catalog's work off HTTP: `python -m threadly_catalog.worker`."""
+
+from threadly_chassis.worker import run_worker
+
+from .dependencies import open_deps
+from .schedules import SCHEDULES
+from .settings import CatalogSettings
+from .subscriptions import SUBSCRIPTIONS
+
+if __name__ == "__main__":
+    run_worker(CatalogSettings(), open_deps=open_deps, subscriptions=SUBSCRIPTIONS, schedules=SCHEDULES)
