@@ -62,9 +62,18 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Addresses]:
         yield Addresses(
             **addresses,
             smtp_port=await stack.enter_async_context(mail_server(inbox, settings.host, settings.smtp_port)),
-            page=await stack.enter_async_context(served(page, settings.host, settings.page_port)),
+            page=await stack.enter_async_context(_live(page, journal, settings)),
         )
-        journal.close()  # ends the live streams, which would keep their servers waiting
+
+
+@asynccontextmanager
+async def _live(page: Starlette, journal: Journal, settings: SandboxSettings) -> AsyncIterator[str]:
+    """Serve the page; at the end its live streams end first, or they would keep the server waiting."""
+    async with served(page, settings.host, settings.page_port) as address:
+        try:
+            yield address
+        finally:
+            journal.close()
 
 
 def _controls(apps: dict[str, Starlette]) -> Controls:

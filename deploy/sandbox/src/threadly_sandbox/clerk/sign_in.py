@@ -36,6 +36,10 @@ textarea {{ width: 100%; height: 9rem; box-sizing: border-box; font: .8rem/1.4 u
 .error {{ color: #c33 }}
 </style></head><body>{content}</body></html>"""
 
+_SIGNED_IN = """<h1>Signed in</h1>
+<p>The cookie <code>{cookie}</code> is set. For other clients, the session token (good for {minutes} minutes)
+to send as <code>Authorization: Bearer</code>:</p><textarea readonly>{token}</textarea>"""
+
 
 def sign_in_routes(instance: Instance, settings: SandboxSettings) -> list[Route]:
     pages = _Pages(instance, settings)
@@ -85,11 +89,7 @@ class _Pages:
         with self._instance.documents.transaction():
             session = self._instance.sessions.create(user_id)
             token = self._instance.sessions.token(session["id"], self._lifetime)
-        content = (
-            f"<h1>Signed in</h1><p>The cookie <code>{_COOKIE}</code> is set. For other clients, the "
-            f"session token (good for {self._lifetime // 60} minutes) to send as <code>Authorization: Bearer</code>:</p>"
-            f"<textarea readonly>{escape(token)}</textarea>"
-        )
+        content = _SIGNED_IN.format(cookie=_COOKIE, minutes=self._lifetime // 60, token=escape(token))
         response = self._onward(redirect_url, content)
         # Readable by scripts, as Clerk's own; a cookie of 127.0.0.1 is sent to every port.
         response.set_cookie(_COOKIE, token, max_age=self._lifetime, samesite="lax")
