@@ -1,0 +1,1 @@
+"""The realtime provider: Pusher Channels' HTTP interface and its WebSocket protocol 7."""
