@@ -1,6 +1,5 @@
 """A small service on the chassis: notes that people keep, in a real database."""
 
-import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +9,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from fastapi import FastAPI, Query, Request
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -32,16 +29,10 @@ from threadly_chassis.http.identity import IdentitySigner
 from threadly_chassis.ids import new_id
 from threadly_chassis.settings import ServiceSettings
 from threadly_chassis.testing.fixtures import DatabaseFactory
+from threadly_chassis.testing.identity import TestIdentity, somebody
 from threadly_contracts import Event
 
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-KEY = Ed25519PrivateKey.generate()
-PRIVATE_KEY = _encode(KEY.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
-PUBLIC_KEY = _encode(KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+IDENTITY = TestIdentity()
 
 
 class NoteWritten(Event, type="threadly.notes.note_written.v1", aggregate="note", subject="note_id"):
@@ -110,12 +101,14 @@ TokenMaker = Callable[..., str]
 
 @pytest.fixture
 def principal() -> Principal:
-    return Principal(new_id(), frozenset({"member"}), "Ada")
+    return somebody("Ada")
 
 
 @pytest.fixture
 def token() -> TokenMaker:
-    def make(principal: Principal, *, age: timedelta = timedelta(), private_key: str = PRIVATE_KEY) -> str:
+    def make(
+        principal: Principal, *, age: timedelta = timedelta(), private_key: str = IDENTITY.private_key
+    ) -> str:
         signer = IdentitySigner(private_key)
         return signer.sign(principal, now=datetime.now(UTC) - age, lifetime=timedelta(seconds=60))
 
@@ -139,7 +132,7 @@ async def app(database: Database) -> AsyncIterator[FastAPI]:
         database_url=SecretStr("postgresql://unused"),
         amqp_url=SecretStr("amqp://unused"),
         redis_url=SecretStr("redis://unused"),
-        identity_public_keys=(PUBLIC_KEY,),
+        identity_public_keys=(IDENTITY.public_key,),
     )
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from threadly_chassis.errors import ThreadlyError
@@ -35,7 +35,8 @@ Result = TypeVar("Result")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate Threadly.")
 dlq = typer.Typer(no_args_is_help=True, help="Messages that gave up: look, replay, discard.")
 app.add_typer(dlq, name="dlq")
-_out = Console()
+#: A pipe has no width; ids must come out whole there.
+_out = Console(width=None if sys.stdout.isatty() else 240)
 
 
 def _run(work: Callable[[OperationsDeps], Awaitable[Result]]) -> Result:
@@ -82,7 +83,16 @@ def list_letters(
             return await dead_letters.newest(session, wanted, before=None, limit=limit)
 
     rows = _run(work)
-    table = Table("id", "consumer", "event", "status", "tries", "reason", "trace", box=None)
+    table = Table(
+        Column("id", no_wrap=True),
+        Column("consumer", no_wrap=True),
+        "event",
+        "status",
+        "tries",
+        "reason",
+        "trace",
+        box=None,
+    )
     for row in rows:
         reason = f"{row.reason}: {row.message}" if row.message else row.reason
         table.add_row(

@@ -1,0 +1,124 @@
+"""The operators' API and command line (R-SYS-05)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from threadly_chassis.ids import new_id
+from threadly_chassis.testing.identity import TestIdentity, somebody
+from threadly_operations.cli import app as threadly
+from threadly_operations.dependencies import OperationsDeps
+from threadly_operations.settings import OperationsSettings
+from threadly_operations.use_cases.gather_dead_letters import gather_dead_letters
+
+pytestmark = pytest.mark.integration
+Bury = Callable[..., Awaitable[str]]
+PATH = "/v1/operations/dead-letters"
+
+
+async def test_letters_are_paged_and_shown_whole(
+    client: httpx.AsyncClient, deps: OperationsDeps, bury: Bury
+) -> None:
+    for _ in range(3):
+        await bury()
+    await gather_dead_letters(deps)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get(PATH, params=params)).json()
+        seen += [letter["id"] for letter in page["data"]]
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    assert len(seen) == len(set(seen)) == 3
+    whole = (await client.get(f"{PATH}/{seen[0]}")).json()
+    assert whole["body"] == '{"title": "Emma"}'
+    assert whole["trace_id"] == "ab" * 16
+    [group] = (await client.get(f"{PATH}/groups")).json()["data"]
+    assert (group["count"], group["fingerprint"]) == (3, "f1")
+
+
+async def test_replay_by_group_starts_with_a_dry_run(
+    client: httpx.AsyncClient, deps: OperationsDeps, bury: Bury
+) -> None:
+    await bury()
+    await gather_dead_letters(deps)
+    plan = await client.post(f"{PATH}/replays", json={"consumer": "shelf.sorter", "dry_run": True})
+    assert len(plan.json()["dead_letter_ids"]) == 1
+    done = await client.post(f"{PATH}/replays", json={"consumer": "shelf.sorter"})
+    assert done.status_code == 202
+    again = await client.post(f"{PATH}/replays", json={"consumer": "shelf.sorter"})
+    assert (again.status_code, again.json()["code"]) == (409, "not_replayable")
+
+
+async def test_bad_requests_are_clear(client: httpx.AsyncClient) -> None:
+    assert (await client.post(f"{PATH}/replays", json={})).status_code == 422
+    assert (await client.get(f"{PATH}/{new_id()}")).status_code == 404
+    discard = await client.post(f"{PATH}/{new_id()}/discard", json={"reason": "x"})
+    assert discard.status_code == 404
+
+
+async def test_members_are_kept_out(client: httpx.AsyncClient, identity: TestIdentity) -> None:
+    answer = await client.get(PATH, headers=identity.headers(somebody("Ada")))
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_the_page_is_served(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert "Messages that gave up" in answer.text
+
+
+@pytest.fixture
+def command(settings: OperationsSettings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    monkeypatch.setenv("THREADLY_OPERATIONS_DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("THREADLY_AMQP_URL", settings.amqp_url.get_secret_value())
+    monkeypatch.setenv("THREADLY_REDIS_URL", "redis://unused")
+
+    def run(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(threadly, list(words))
+        return result.exit_code, result.output
+
+    return run
+
+
+async def _in_thread(command: Callable[..., tuple[int, str]], *words: str) -> tuple[int, str]:
+    return await asyncio.to_thread(command, *words)
+
+
+async def test_the_command_line_lists_shows_and_replays(
+    command: Callable[..., tuple[int, str]], deps: OperationsDeps, bury: Bury
+) -> None:
+    await bury()
+    await gather_dead_letters(deps)
+    code, text = await _in_thread(command, "dlq", "list")
+    assert (code, "shelf.sorter" in text, "1 dead letter" in text) == (0, True, True)
+    letter = text.splitlines()[1].split()[0]
+    code, text = await _in_thread(command, "dlq", "show", letter)
+    assert (code, "Traceback" in text, "Emma" in text) == (0, True, True)
+    assert (await _in_thread(command, "dlq", "groups"))[0] == 0
+    code, text = await _in_thread(command, "dlq", "replay", letter, "--dry-run")
+    assert (code, "would replay 1" in text) == (0, True)
+    assert (await _in_thread(command, "dlq", "replay", letter, "--reason", "mended"))[0] == 0
+    code, text = await _in_thread(command, "dlq", "list")
+    assert "0 dead letters" in text
+    code, text = await _in_thread(command, "dlq", "replay", letter)
+    assert (code, "cannot be replayed now" in text) == (1, True)
+
+
+async def test_the_command_line_fails_in_one_line(
+    command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await _in_thread(command, "dlq", "show", str(UUID(int=0))))[0] == 1
+    assert (await _in_thread(command, "dlq", "replay"))[0] == 1
+    monkeypatch.setenv("THREADLY_OPERATIONS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    code, text = await _in_thread(command, "dlq", "list")
+    assert (code, len(text.strip().splitlines())) == (1, 1)
+    assert "does not answer" in text
+    monkeypatch.delenv("THREADLY_OPERATIONS_DATABASE_URL")
+    code, text = await _in_thread(command, "dlq", "list")
+    assert (code, "database_url" in text) == (1, True)

@@ -1,0 +1,131 @@
+"""Operations on real servers: its own database, an empty virtual host."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+from aio_pika import DeliveryMode, ExchangeType, Message
+from pamqp.common import FieldTable
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from threadly_chassis.ids import new_id
+from threadly_chassis.messaging import headers as h
+from threadly_chassis.testing.fixtures import DatabaseFactory
+from threadly_chassis.testing.identity import TestIdentity, somebody
+from threadly_operations.dependencies import OperationsDeps, open_deps
+from threadly_operations.main import build_app
+from threadly_operations.settings import OperationsSettings
+from threadly_operations.storage.tables import ConsumerRow, DeadLetterRow
+
+CONSUMER = "shelf.sorter"
+Letter = dict[str, Any]
+Bury = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def identity() -> TestIdentity:
+    return TestIdentity()
+
+
+@pytest.fixture
+def settings(service_database: DatabaseFactory, vhost: str, identity: TestIdentity) -> OperationsSettings:
+    return OperationsSettings(
+        database_url=SecretStr(service_database("threadly_operations")),
+        amqp_url=SecretStr(vhost),
+        redis_url=SecretStr("redis://unused"),
+        identity_public_keys=(identity.public_key,),
+    )
+
+
+@pytest.fixture
+async def deps(settings: OperationsSettings) -> AsyncIterator[OperationsDeps]:
+    async with open_deps(settings) as deps:
+        async with deps.db.transaction() as tx:
+            tx.session.add(
+                ConsumerRow(name=CONSUMER, service="shelf", release="1", declared_at=deps.clock.now())
+            )
+        yield deps
+
+
+@pytest.fixture
+async def queues(deps: OperationsDeps) -> AsyncIterator[dict[str, Any]]:
+    """The consumer's queue and its dead letters, as its service would have declared them."""
+    connection = await deps.taking.get()
+    channel = await connection.channel()
+    quorum: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1000}
+    dead = await channel.declare_exchange("t.dlx", ExchangeType.DIRECT, durable=True)
+    main = await channel.declare_queue(CONSUMER, durable=True, arguments=quorum)
+    dlq = await channel.declare_queue(f"{CONSUMER}.dlq", durable=True, arguments=quorum)
+    await dlq.bind(dead, dlq.name)
+    yield {"main": main, "dlq": dlq, "dead": dead}
+    await channel.close()
+
+
+@pytest.fixture
+def bury(queues: dict[str, Any]) -> Bury:
+    """Put a message into the dead letters, as a consumer that gave up does; gives its event id."""
+
+    async def give_up(
+        event_id: str | None = None, *, failed_at: str = "2026-11-22T10:00:00+00:00", **extra: Any
+    ) -> str:
+        key = event_id or str(new_id())
+        headers = {
+            h.CE_ID: key,
+            h.CE_TYPE: "threadly.shelf.book_added.v1",
+            h.CE_SUBJECT: "book-1",
+            h.AGGREGATE_TYPE: "book",
+            h.AGGREGATE_VERSION: 3,
+            h.ATTEMPT: 6,
+            h.DEAD_REASON: "retries-exhausted",
+            h.DEAD_EXCEPTION: "shelf.ShelfFull",
+            h.DEAD_MESSAGE: "no room",
+            h.DEAD_STACK: "Traceback …",
+            h.DEAD_FINGERPRINT: "f1",
+            h.DEAD_TRACE: "ab" * 16,
+            h.LAST_FAILED_AT: failed_at,
+            "x-death": [{"reason": "expired"}],
+            **extra,
+        }
+        message = Message(
+            b'{"title": "Emma"}', headers=headers, message_id=key, delivery_mode=DeliveryMode.PERSISTENT
+        )
+        await queues["dead"].publish(message, f"{CONSUMER}.dlq")
+        return key
+
+    return give_up
+
+
+@pytest.fixture
+def letters(deps: OperationsDeps) -> Callable[[], Awaitable[list[DeadLetterRow]]]:
+    async def all_letters() -> list[DeadLetterRow]:
+        async with deps.db.read() as session:
+            return list(await session.scalars(select(DeadLetterRow).order_by(DeadLetterRow.id)))
+
+    return all_letters
+
+
+@pytest.fixture
+def count(deps: OperationsDeps) -> Callable[[Any], Awaitable[int]]:
+    async def rows(table: Any) -> int:
+        async with deps.db.read() as session:
+            return int(await session.scalar(select(func.count()).select_from(table)) or 0)
+
+    return rows
+
+
+@pytest.fixture
+async def client(settings: OperationsSettings, identity: TestIdentity) -> AsyncIterator[httpx.AsyncClient]:
+    """The API, called by an operator."""
+    app = build_app(settings)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        yield await stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://operations",
+                headers=identity.headers(somebody("Olga", "operator")),
+            )
+        )
