@@ -19,7 +19,7 @@ IDENTITY_HEADER = "X-Identity-Token"
 @internal.get("/exchange", status_code=status.HTTP_204_NO_CONTENT, include_in_schema=False)
 async def exchange_for_gateway(request: Request, deps: Deps) -> Response:
     """Answer 204 with an identity token, empty for a request without any credential; 401 for a bad one."""
-    credential = credential_of(request)
+    credential = credential_of(request, sign_in_url=deps.settings.clerk_sign_in_url)
     token = (await exchange(credential, deps=deps)).token if credential else ""
     return Response(status_code=status.HTTP_204_NO_CONTENT, headers={IDENTITY_HEADER: token})
 
@@ -30,7 +30,7 @@ async def issue_token(request: Request, deps: Deps) -> TokenAnswer:
 
     Behind the gateway the credential has been exchanged already; then that token is what you get.
     """
-    credential = credential_of(request)
+    credential = credential_of(request, sign_in_url=deps.settings.clerk_sign_in_url)
     if credential is None:
         raise Unauthenticated("There is no session.", sign_in_url=deps.settings.clerk_sign_in_url)
     return TokenAnswer.of(await exchange(credential, deps=deps))
