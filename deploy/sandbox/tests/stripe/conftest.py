@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import stripe
@@ -34,7 +35,20 @@ async def url(app: Starlette) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[stripe.StripeClient]:
-    transport = stripe.HTTPXClient()
-    yield stripe.StripeClient("sk_test_sandbox", base_addresses={"api": url}, http_client=transport)
-    await transport.close_async()  # type: ignore[no-untyped-call]  # the SDK left it unannotated
+async def connect() -> AsyncIterator[Callable[..., stripe.StripeClient]]:
+    """Open clients as the test likes; all are closed at its end."""
+    transports: list[stripe.HTTPXClient] = []
+
+    def connect(url: str, key: str = "sk_test_sandbox", **options: Any) -> stripe.StripeClient:
+        transports.append(stripe.HTTPXClient())
+        addresses: Any = {"api": url}
+        return stripe.StripeClient(key, base_addresses=addresses, http_client=transports[-1], **options)
+
+    yield connect
+    for transport in transports:
+        await transport.close_async()  # type: ignore[no-untyped-call]  # the SDK left it unannotated
+
+
+@pytest.fixture
+def client(url: str, connect: Callable[..., stripe.StripeClient]) -> stripe.StripeClient:
+    return connect(url)

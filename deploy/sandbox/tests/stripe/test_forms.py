@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -38,10 +39,8 @@ def test_indexed_and_bare_lists_mean_the_same(items: list[str]) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        parse_form(text)
-    except MalformedFormError as refused:
-        assert refused.name in str(refused)
+    with suppress(MalformedFormError):  # whatever else is raised fails the test
+        assert isinstance(parse_form(text), dict)
 
 
 def test_a_bare_item_never_replaces_an_indexed_one() -> None:

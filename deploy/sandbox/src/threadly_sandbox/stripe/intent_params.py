@@ -39,7 +39,7 @@ class _Confirmed(Params):
 
     error_on_requires_action: bool = False
     off_session: bool | None = None
-    return_url: str | None = None
+    return_url: Text = None
     use_stripe_sdk: bool = False
 
 
