@@ -1,5 +1,6 @@
 """Records through the official client: writes, partial updates, batches, browsing, copies."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -156,15 +157,27 @@ def test_browsing_walks_every_record_once(products: Any) -> None:
 
 
 def test_replacing_all_objects_keeps_settings_and_replicas_and_never_shows_an_empty_index(
-    products: Any,
+    products: Any, connect_with: Callable[..., SearchClientSync]
 ) -> None:
     by_price = f"{products.name}_by_price"
     products.settings(replicas=[by_price])
     products.wait(products.client.set_settings(by_price, {"ranking": ["asc(price)"]}).task_id)
     products.save(*({"objectID": f"old{n}", "price": n} for n in range(5)))
+    seen, done = [], threading.Event()
+
+    def watch() -> None:
+        reader = connect_with()
+        while not done.is_set():
+            seen.append(len(reader.search_single_index(products.name, {"query": ""}).hits))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     products.client.replace_all_objects(
         products.name, [{"objectID": f"new{n}", "price": -n} for n in range(2500)]
     )
+    done.set()
+    watcher.join(10)
+    assert set(seen) == {5, 20}
     assert products.search()["nbHits"] == 2500
     found = products.client.search_single_index(by_price, {"query": ""}).to_dict()
     assert [hit["objectID"] for hit in found["hits"][:2]] == ["new2499", "new2498"]
