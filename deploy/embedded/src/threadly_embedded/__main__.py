@@ -85,7 +85,7 @@ def migrate(system: System) -> None:
     if not control.is_running(system.layout):
         raise LauncherError("the databases are not running; make run starts and migrates them")
     system.provide_databases()
-    system.migrate()
+    print(system.migrate().rstrip())
 
 
 def env(system: System) -> None:

@@ -65,6 +65,7 @@ class Daemon:
         self._enter("migrations")
         await asyncio.to_thread(self._system.provide_databases)
         await asyncio.to_thread(self._system.migrate)
+        await asyncio.to_thread(self._system.declare_topology)
         self._enter("services")
         await self._applications.start(PATIENCE)
         self._enter("running")

@@ -2,14 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import httpx
 
-from .environment import database_password, read_dotenv, settings_for, system_settings
+from .environment import database_password, python_settings, read_dotenv, settings_for, system_settings
 from .errors import LauncherError, NotReadyError
 from .layout import SERVICES, Layout, package_of, root_folder
 from .ports import LOOPBACK
@@ -20,9 +19,6 @@ from .servers.postgres import Postgres
 from .servers.rabbitmq import RabbitMQ, RabbitPorts
 from .servers.redis import Redis
 from .shell import run
-
-MIGRATORS = 2
-"""Migrations at the same time: each is a Python process that mostly imports, and two cores are common."""
 
 #: For one person with a browser and a story test; production sets its own.
 _LIMITS = {
@@ -107,20 +103,23 @@ class System:
         for service in SERVICES:
             self.postgres.provide(package_of(service), database_password(self.layout, service))
 
-    def migrate(self, say: Callable[[str], None] = print) -> None:
-        """Bring every database up to date; raises :class:`LauncherError` with what a failing one said."""
-        with ThreadPoolExecutor(MIGRATORS) as pool:
-            for service, outcome in zip(SERVICES, pool.map(self._migrate, SERVICES), strict=True):
-                if outcome:
-                    raise LauncherError(f"the migration of {service} failed: {outcome}")
-                say(f"{service} migrated")
+    def migrate(self) -> str:
+        """Bring every database up to date; raises :class:`LauncherError` with what went wrong."""
+        return self._tool("the migration", "threadly_chassis.db.migrate")
 
-    def _migrate(self, service: str) -> str:
+    def declare_topology(self) -> str:
+        """Declare every exchange, queue and binding, so that no event of a first start goes unheard."""
+        return self._tool("declaring the queues", "threadly_chassis.messaging.topology", "apply")
+
+    def _tool(self, what: str, module: str, *arguments: str) -> str:
+        # One process for all services: most of the time goes into importing, once.
         done = run(
-            (sys.executable, "-m", "threadly_chassis.db.migrate", package_of(service)),
-            environment=settings_for(service, self.settings),
+            (sys.executable, "-m", module, *arguments, *map(package_of, SERVICES)),
+            environment={**self.settings, **python_settings(self.layout)},
         )
-        return done.stderr.strip()[-2000:] if done.returncode != 0 else ""
+        if done.returncode != 0:
+            raise LauncherError(f"{what} failed: {done.stderr.strip()[-2000:]}")
+        return done.stdout
 
     def _of_service(self, service: str) -> list[Program]:
         return [
@@ -135,7 +134,8 @@ class System:
             name=name,
             command=die_with_parent((sys.executable, "-m", module)),
             folder=root_folder(),
-            environment=settings_for(name.removesuffix("-worker"), self.settings),
+            environment=settings_for(name.removesuffix("-worker"), self.settings)
+            | python_settings(self.layout),
             prepare=lambda: _must_exist(module),
             check=lambda: check_ready(f"http://{LOOPBACK}:{port}/health/ready"),
         )
@@ -145,7 +145,7 @@ class System:
             name="sandbox",
             command=die_with_parent((sys.executable, "-m", "threadly_sandbox.main")),
             folder=root_folder(),
-            environment=self.settings,
+            environment={**self.settings, **python_settings(self.layout)},
             prepare=lambda: _must_exist("threadly_sandbox.main"),
             check=lambda: check_ready(self.layout.sandbox_url),
             stop_seconds=10,

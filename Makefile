@@ -1,0 +1,97 @@
+# The one door. `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.run/tools/bin:$(PATH)
+
+LAUNCHER := python -m threadly_embedded
+PACKAGES := $(sort $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)))
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+.PHONY: bootstrap
+bootstrap:
+	@deploy/embedded/bootstrap
+
+# ---- Run it ----------------------------------------------------------------------------------------
+
+.PHONY: run stop status logs reset demo migrate
+run: bootstrap ## Start everything on this machine: install, migrate, load demo data, print the addresses
+	@$(LAUNCHER) run
+
+stop: bootstrap ## Stop everything; what is under way is finished first
+	@$(LAUNCHER) stop
+
+status: bootstrap ## A line per process: healthy, or why not
+	@$(LAUNCHER) status
+
+logs: bootstrap ## Follow the logs; SERVICE=orders shows one service's
+	@$(LAUNCHER) logs $(SERVICE)
+
+reset: bootstrap ## Stop and delete all data, passwords and logs of this clone
+	@$(LAUNCHER) reset
+
+demo: bootstrap ## Tell the story of one sale on the running system, step by step
+	@eval "$$($(LAUNCHER) env)" && python -m threadly_demo
+
+migrate: bootstrap ## Bring the running databases up to date
+	@$(LAUNCHER) migrate
+
+# ---- Prove it --------------------------------------------------------------------------------------
+
+.PHONY: test check lint types borders contracts
+test: bootstrap ## Every test: packages in parallel, then the architecture, then the stories one by one
+	pytest libs services deploy -n 4 --dist loadscope
+	pytest tests -m "not story and not compose"
+	pytest tests -m "story and not compose"
+
+check: lint types borders contracts ## Everything that can be judged without running the system
+
+lint: bootstrap ## Format and lint rules (ruff, all rules)
+	ruff format --check .
+	ruff check .
+
+types: bootstrap ## Types, strict, sources and tests (mypy)
+	@# Package by package: each has a tests folder, and two of those cannot be told apart in one run.
+	@for package in $(PACKAGES) deploy/gateway; do \
+	  folders=$$(find $$package/src $$package/tests -maxdepth 0 2>/dev/null); \
+	  [ -n "$$(find $$folders -name '*.py' | head -n 1)" ] || continue; \
+	  echo "mypy $$package"; mypy --no-error-summary $$folders || failed=yes; \
+	done; [ -z "$$failed" ]
+
+borders: bootstrap ## Who may import whom (import-linter), and that what is imported is declared (deptry)
+	lint-imports
+	@for package in $(PACKAGES); do \
+	  echo "deptry $$package"; (cd $$package && deptry src 2>&1) | grep -v -E '^(Scanning|Success)' && failed=yes; \
+	done; [ -z "$$failed" ]
+
+contracts: bootstrap ## Event schemas and the API document: current, and nothing published is broken
+	python -m threadly_contracts.generate --check libs/contracts
+	python -m threadly_embedded.openapi --check
+
+ifneq ($(wildcard tests/load),)
+.PHONY: bench
+bench: bootstrap ## Measure the running system against its budgets
+	@eval "$$($(LAUNCHER) env)" && pytest tests/load
+endif
+
+.PHONY: compose-test
+compose-test: bootstrap ## Run the stories against docker compose (needs a Docker engine)
+	pytest tests -m compose
+
+# ---- Change it -------------------------------------------------------------------------------------
+
+.PHONY: lock sync openapi
+lock: bootstrap ## Lock all dependencies anew, with hashes
+	tools/lock
+
+sync: ## Install the locked dependencies again
+	@rm -f .venv/threadly-stamp
+	@deploy/embedded/bootstrap
+
+openapi: bootstrap ## Write the merged API document anew
+	python -m threadly_embedded.openapi
