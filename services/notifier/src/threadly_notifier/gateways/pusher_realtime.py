@@ -26,7 +26,7 @@ class _HttpxBackend:
     connection for each call.
     """
 
-    def __init__(self, client: Any, *, http: httpx.AsyncClient) -> None:
+    def __init__(self, client: Any, *, http: httpx.AsyncClient) -> None:  # noqa: ARG002 - the SDK's interface
         self._http = http
 
     async def send_request(self, request: Request) -> Any:
