@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -12,12 +12,30 @@ _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.1
 
 
+@overload
 async def eventually(
-    probe: Callable[[], T | Awaitable[T]],
+    probe: Callable[[], Awaitable[T]],
+    *,
+    timeout: float = ...,  # noqa: ASYNC109 - as below
+    describe: str = ...,
+) -> T: ...
+
+
+@overload
+async def eventually(
+    probe: Callable[[], T],
+    *,
+    timeout: float = ...,  # noqa: ASYNC109 - as below
+    describe: str = ...,
+) -> T: ...
+
+
+async def eventually(
+    probe: Callable[[], Any],
     *,
     timeout: float = 10.0,  # noqa: ASYNC109 - the test's word for how long it is willing to wait
     describe: str = "",
-) -> T:
+) -> Any:
     """Return what `probe` returns once that is true; an `AssertionError` raised by it means "not yet".
 
     Raises `AssertionError`, saying what was waited for and what was seen last, after `timeout` seconds.
