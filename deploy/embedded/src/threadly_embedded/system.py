@@ -10,6 +10,7 @@ import httpx
 
 from .environment import database_password, python_settings, read_dotenv, settings_for, system_settings
 from .errors import LauncherError, NotReadyError
+from .files import write_whole
 from .layout import SERVICES, Layout, package_of, root_folder
 from .ports import LOOPBACK
 from .privileges import die_with_parent
@@ -105,20 +106,24 @@ class System:
 
     def migrate(self) -> str:
         """Bring every database up to date; raises :class:`LauncherError` with what went wrong."""
-        return self._tool("the migration", "threadly_chassis.db.migrate")
+        return self._tool("migration", "threadly_chassis.db.migrate", *map(package_of, SERVICES))
 
     def declare_topology(self) -> str:
         """Declare every exchange, queue and binding, so that no event of a first start goes unheard."""
-        return self._tool("declaring the queues", "threadly_chassis.messaging.topology", "apply")
+        listening = [p for p in map(package_of, SERVICES) if find_spec(f"{p}.subscriptions")]
+        return self._tool("topology", "threadly_chassis.messaging.topology", "apply", *listening)
 
-    def _tool(self, what: str, module: str, *arguments: str) -> str:
+    def _tool(self, name: str, module: str, *arguments: str) -> str:
         # One process for all services: most of the time goes into importing, once.
         done = run(
-            (sys.executable, "-m", module, *arguments, *map(package_of, SERVICES)),
+            (sys.executable, "-m", module, *arguments),
             environment={**self.settings, **python_settings(self.layout)},
         )
+        log = self.layout.logs / f"{name}.log"
+        write_whole(log, done.stdout + done.stderr)
         if done.returncode != 0:
-            raise LauncherError(f"{what} failed: {done.stderr.strip()[-2000:]}")
+            last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+            raise LauncherError(f"the {name} failed: {last}; see {log}")
         return done.stdout
 
     def _of_service(self, service: str) -> list[Program]:
