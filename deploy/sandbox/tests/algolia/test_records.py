@@ -172,11 +172,13 @@ def test_replacing_all_objects_keeps_settings_and_replicas_and_never_shows_an_em
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    products.client.replace_all_objects(
-        products.name, [{"objectID": f"new{n}", "price": -n} for n in range(2500)]
-    )
-    done.set()
-    watcher.join(10)
+    try:
+        products.client.replace_all_objects(
+            products.name, [{"objectID": f"new{n}", "price": -n} for n in range(2500)]
+        )
+    finally:
+        done.set()
+        watcher.join(10)
     assert set(seen) == {5, 20}
     assert products.search()["nbHits"] == 2500
     found = products.client.search_single_index(by_price, {"query": ""}).to_dict()

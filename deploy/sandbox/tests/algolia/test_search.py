@@ -135,6 +135,14 @@ def test_facets_count_and_measure_what_matches(wardrobe: Any, client: Any) -> No
     assert everything["facets"]["new"] == {"true": 1}
 
 
+def test_lists_of_names_may_be_strings(wardrobe: Any, client: Any) -> None:
+    params = "query=silk&facets=brand,price&attributesToRetrieve=title,price&attributesToHighlight="
+    found = client.search_single_index("wardrobe", {"params": params}).to_dict()
+    assert set(found["facets"]) == {"brand", "price"}
+    assert {"title", "price", "objectID"} <= set(found["hits"][0])
+    assert "brand" not in found["hits"][0]
+
+
 def test_facet_values_can_be_searched_where_declared(wardrobe: Any, client: Any) -> None:
     found = client.search_for_facet_values("wardrobe", "brand", {"facetQuery": "gu"}).to_dict()
     assert found["facetHits"] == [{"value": "Gucci", "highlighted": "<em>Gu</em>cci", "count": 1}]

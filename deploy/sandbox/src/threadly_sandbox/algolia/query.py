@@ -14,6 +14,8 @@ _MAX_HITS = 1000
 # What only settings decide: a query that carries them changes nothing.
 _SETTINGS_ONLY = {"attributesForFaceting", "searchableAttributes", "unretrievableAttributes", "replicas"}
 
+_NAME_LISTS = {"facets", "attributesToRetrieve", "attributesToHighlight"}  # also given as "a,b"
+
 
 @dataclass(frozen=True)
 class SearchQuery:
@@ -46,7 +48,7 @@ def _decoded(name: str, value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        return value.split(",") if name in {"facets", "attributesToRetrieve"} else value
+        return value
 
 
 def build_query(settings: dict[str, Any], params: dict[str, Any], forced_filters: list[str]) -> SearchQuery:
@@ -55,6 +57,9 @@ def build_query(settings: dict[str, Any], params: dict[str, Any], forced_filters
         name: value for name, value in params.items() if name not in _SETTINGS_ONLY and value is not None
     }
     options = {**DEFAULTS, **settings, **given}
+    for name in _NAME_LISTS & options.keys():
+        if isinstance(options[name], str):
+            options[name] = options[name].split(",")
     offset, length, page = _window(options)
     text = str(options.get("query") or "")
     return SearchQuery(
