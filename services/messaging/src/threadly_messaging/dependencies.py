@@ -1,0 +1,74 @@
+"""What messaging's routes and handlers are handed; opened once a process."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx
+from fastapi import Depends, Request
+
+from threadly_chassis.cache import Cache
+from threadly_chassis.clock import Clock, SystemClock
+from threadly_chassis.db import Database
+from threadly_chassis.http.cursors import Cursors
+
+from .gateways.pusher_realtime import PusherRealtime
+from .gateways.realtime import Realtime
+from .settings import MessagingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagingDeps:
+    """Messaging's tools."""
+
+    settings: MessagingSettings
+    db: Database
+    clock: Clock
+    cache: Cache
+    realtime: Realtime
+    inbox_cursors: Cursors
+    message_cursors: Cursors
+
+
+@asynccontextmanager
+async def open_deps(settings: MessagingSettings) -> AsyncIterator[MessagingDeps]:
+    """Open the database's pool, the cache and the client to Pusher; close them at the end."""
+    cursor_secret = settings.cursor_secret.get_secret_value()
+    async with AsyncExitStack() as stack:
+        db = Database.open(settings)
+        stack.push_async_callback(db.close)
+        cache = await stack.enter_async_context(
+            Cache.open(settings.redis_url.get_secret_value(), "messaging")
+        )
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=settings.pusher_timeout_seconds))
+        yield MessagingDeps(
+            settings=settings,
+            db=db,
+            clock=SystemClock(),
+            cache=cache,
+            realtime=_pusher(settings, http),
+            inbox_cursors=Cursors(cursor_secret, "inbox"),
+            message_cursors=Cursors(cursor_secret, "messages"),
+        )
+
+
+def _pusher(settings: MessagingSettings, http: httpx.AsyncClient) -> PusherRealtime:
+    return PusherRealtime(
+        host=settings.pusher_host,
+        port=settings.pusher_port,
+        tls=settings.pusher_tls,
+        app_id=settings.pusher_app_id,
+        key=settings.pusher_key,
+        secret=settings.pusher_secret.get_secret_value(),
+        http=http,
+    )
+
+
+def _deps(request: Request) -> MessagingDeps:
+    deps: MessagingDeps = request.app.state.deps
+    return deps
+
+
+#: The running application's tools.
+Deps = Annotated[MessagingDeps, Depends(_deps)]
