@@ -19,6 +19,7 @@ class CreateSession(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     user_id: str
+    active_organization_id: str | None = None
 
 
 class CreateToken(BaseModel):
@@ -34,6 +35,7 @@ class CreateEmail(BaseModel):
     email_address: str
     verified: bool | None = None
     primary: bool | None = None
+    notify_primary_email_address_changed: bool = False
 
 
 class SessionQuery(BaseModel):

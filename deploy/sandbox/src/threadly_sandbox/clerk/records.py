@@ -39,6 +39,7 @@ class CreateUser(WriteUser):
 
 class UpdateUser(WriteUser):
     primary_email_address_id: str | None = None
+    notify_primary_email_address_changed: bool = False
 
 
 _BLANK: Json = {
@@ -116,8 +117,7 @@ def new_email(address: str) -> Json:
 
 
 def apply_to(user: Json, wanted: WriteUser) -> None:
-    ignored = {"email_address", "primary_email_address_id", "password"}
-    given = wanted.model_dump(exclude_unset=True, exclude=ignored)
+    given = wanted.model_dump(exclude_unset=True, exclude={"primary_email_address_id"})
     user |= {name: value for name, value in given.items() if name in user}
     if wanted.password is not None:
         user |= {"password_enabled": True, "password_last_updated_at": now_ms()}

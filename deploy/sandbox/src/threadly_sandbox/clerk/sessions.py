@@ -32,7 +32,7 @@ class Sessions:
     def create(self, user_id: str) -> Json:
         user = self._users.load(user_id)
         if user["banned"] or user["locked"]:
-            raise ClerkError(403, "user_banned", "This account may not sign in.")
+            raise ClerkError(422, "user_banned", "This account may not sign in.")
         started = now_ms()
         session = {
             "id": new_id("sess"),
@@ -103,5 +103,5 @@ class Sessions:
         session = self.load(session_id)
         if session["status"] != "active":
             message = f"The session is {session['status']}."
-            raise ClerkError(400, "session_not_active", message)
+            raise ClerkError(404, "session_not_active", message)  # 404 is what the SDK declares
         return session
