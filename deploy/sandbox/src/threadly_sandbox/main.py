@@ -54,6 +54,7 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Addresses]:
     }
     controls = _controls({name: app for name, (app, _) in providers.items()})
     async with AsyncExitStack() as stack:
+        stack.callback(inbox.close)
         addresses = {
             name: await stack.enter_async_context(served(app, settings.host, port))
             for name, (app, port) in providers.items()

@@ -71,4 +71,3 @@ async def mail_server(inbox: Inbox, host: str, port: int) -> AsyncIterator[int]:
     finally:
         server.close()
         await server.wait_closed()
-        inbox.close()
