@@ -1,0 +1,253 @@
+"""Search-indexer on real servers, with the sandbox's Algolia over the wire."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from threadly_chassis.ids import new_id
+from threadly_chassis.messaging import Context, EffectContext
+from threadly_chassis.testing.fixtures import DatabaseFactory
+from threadly_contracts.auth import UserRegistered, UserUpdated
+from threadly_contracts.catalog import CategoryChanged, ProductCreated, ProductState
+from threadly_sandbox.algolia.app import create_app as create_algolia
+from threadly_sandbox.journal import Journal
+from threadly_sandbox.serving import served
+from threadly_sandbox.settings import SandboxSettings
+from threadly_search_indexer.dependencies import SearchDeps, open_deps
+from threadly_search_indexer.domain.messages import DocumentChanged
+from threadly_search_indexer.main import build_app
+from threadly_search_indexer.settings import SearchIndexerSettings
+from threadly_search_indexer.use_cases.index_document import index_document
+from threadly_search_indexer.use_cases.project_product import project_product
+
+LISTED = datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+@dataclass
+class Algolia:
+    """The sandbox's Algolia: where it is, and the switch that makes it fail."""
+
+    url: str
+
+    async def control(self, **faults: Any) -> None:
+        """Switch faults; everything not named is well again."""
+        async with httpx.AsyncClient() as client:
+            (await client.post(f"{self.url}/control", json=faults)).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+async def algolia_server() -> AsyncIterator[Algolia]:
+    async with served(create_algolia(SandboxSettings(), Journal()), "127.0.0.1", 0) as url:
+        yield Algolia(url)
+
+
+@pytest.fixture
+async def algolia(algolia_server: Algolia) -> AsyncIterator[Algolia]:
+    yield algolia_server
+    await algolia_server.control()
+
+
+@pytest.fixture
+def settings(service_database: DatabaseFactory, algolia: Algolia, redis_url: str) -> SearchIndexerSettings:
+    return SearchIndexerSettings(
+        database_url=SecretStr(service_database("threadly_search_indexer")),
+        amqp_url=SecretStr("amqp://unused"),
+        redis_url=SecretStr(redis_url),
+        algolia_hosts=(algolia.url,),
+        algolia_index=f"products_{new_id().hex}",
+    )
+
+
+@pytest.fixture
+async def deps(settings: SearchIndexerSettings) -> AsyncIterator[SearchDeps]:
+    async with open_deps(settings) as deps:
+        await deps.index.apply_settings()
+        yield deps
+
+
+Handle = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def handle(deps: SearchDeps) -> Handle:
+    """Run a handler as its consumer would."""
+
+    async def run(handler: Callable[..., Awaitable[None]], event: Any, version: int | None = None) -> None:
+        common: dict[str, Any] = {
+            "deps": deps,
+            "event_id": new_id(),
+            "version": version or getattr(event, "version", 1),
+            "occurred_at": datetime.now(UTC),
+            "attempt": 1,
+            "correlation_id": "test",
+            "causation_id": None,
+            "replay_id": None,
+        }
+        if handler.__annotations__["context"] == EffectContext[SearchDeps]:
+            await handler(event, EffectContext(**common))
+            return
+        async with deps.db.transaction() as tx:
+            await handler(event, Context(**common, tx=tx))
+
+    return run
+
+
+@pytest.fixture
+def product() -> Callable[..., ProductCreated]:
+    """Make a ProductCreated; `to` another product event."""
+    serial = iter(range(1_000_000))
+
+    def make(**changes: Any) -> ProductCreated:
+        listed = LISTED + timedelta(seconds=next(serial))
+        return ProductCreated.model_validate(
+            {
+                "product_id": new_id(),
+                "version": 1,
+                "seller_id": new_id(),
+                "category_id": new_id(),
+                "status": "AVAILABLE",
+                "title": "Red summer dress",
+                "description": "<p>Worn once</p>",
+                "description_text": "Worn once",
+                "price": {"amount_minor": 2500, "currency": "EUR"},
+                "condition": "VERY_GOOD",
+                "size": "M",
+                "brand": "Zara",
+                "color": "red",
+                "images": [{"url": "https://images.unsplash.com/1", "position": 0}],
+                "created_at": listed,
+                "updated_at": listed,
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def changed() -> Callable[..., Any]:
+    """The event that follows another of the same product."""
+
+    def follow(state: ProductState, kind: type[ProductState], **changes: Any) -> Any:
+        return kind.model_validate({**state.model_dump(), "version": state.version + 1, **changes})
+
+    return follow
+
+
+@pytest.fixture
+def category() -> Callable[..., CategoryChanged]:
+    def make(**changes: Any) -> CategoryChanged:
+        return CategoryChanged.model_validate(
+            {
+                "category_id": new_id(),
+                "version": 1,
+                "parent_id": None,
+                "name": "Dresses",
+                "slug": "dresses",
+                "position": 0,
+                "active": True,
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def seller() -> Callable[..., UserRegistered]:
+    def make(**changes: Any) -> UserRegistered:
+        return UserRegistered.model_validate(
+            {
+                "user_id": new_id(),
+                "email": "anna@example.test",
+                "first_name": "Anna",
+                "last_name": "Berg",
+                "image_url": None,
+                "created_at": LISTED,
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def renamed() -> Callable[..., UserUpdated]:
+    def follow(user: UserRegistered, **changes: Any) -> UserUpdated:
+        return UserUpdated.model_validate({**user.model_dump(), "updated_at": LISTED, **changes})
+
+    return follow
+
+
+@dataclass
+class Shelf:
+    """The service's state as tests ask for it, and products put through the whole inner path."""
+
+    deps: SearchDeps
+    handle: Handle
+
+    async def put(self, *products: ProductState) -> None:
+        """Project each and bring it to the index, as the consumers do one after the other."""
+        for each in products:
+            await self.handle(project_product, each)
+            message = DocumentChanged(product_id=each.product_id, version=1)
+            await self.handle(index_document, message)
+
+    async def query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        async with self.deps.db.read() as session:
+            return [dict(row) for row in (await session.execute(text(statement), values)).mappings()]
+
+    async def execute(self, statement: str, **values: Any) -> None:
+        async with self.deps.db.transaction() as tx:
+            await tx.session.execute(text(statement), values)
+
+    async def row(self, product_id: UUID) -> dict[str, Any]:
+        (row,) = await self.query("select * from search_product where product_id = :id", id=product_id)
+        return row
+
+    async def published(self, event_type: str) -> list[dict[str, Any]]:
+        rows = await self.query(
+            "select convert_from(payload, 'utf8')::jsonb as body from outbox_event "
+            "where event_type like :type order by id",
+            type=f"%.{event_type}.v1",
+        )
+        return [row["body"] for row in rows]
+
+    async def indexed(self) -> dict[str, int | None]:
+        """What the index holds: ids and versions."""
+        found: dict[str, int | None] = {}
+        async for stretch in self.deps.index.browse():
+            found |= stretch
+        return found
+
+
+@pytest.fixture
+def shelf(deps: SearchDeps, handle: Handle) -> Shelf:
+    return Shelf(deps, handle)
+
+
+@pytest.fixture
+async def client(settings: SearchIndexerSettings, deps: SearchDeps) -> AsyncIterator[httpx.AsyncClient]:
+    """The service's API in this process."""
+    app = build_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://search") as client:
+            yield client
+
+
+@pytest.fixture
+def titles() -> Callable[[httpx.Response], list[str]]:
+    def read(answer: httpx.Response) -> list[str]:
+        assert answer.status_code == 200, answer.text
+        found: Iterable[dict[str, Any]] = answer.json()["data"]
+        return [hit["title"] for hit in found]
+
+    return read
