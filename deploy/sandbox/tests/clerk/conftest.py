@@ -19,7 +19,11 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 def settings(receiver: Receiver) -> SandboxSettings:
-    return SandboxSettings(public_url=receiver.url, clerk_authorized_party="http://shop.example")
+    return SandboxSettings(
+        public_url=receiver.url,
+        clerk_issuer="http://clerk.example",
+        clerk_authorized_party="http://shop.example",
+    )
 
 
 @pytest.fixture

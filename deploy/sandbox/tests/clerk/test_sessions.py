@@ -48,7 +48,7 @@ async def test_clerks_verifier_accepts_the_token(clerk: Clerk, url: str, session
         "active",
         2,
     )
-    assert claims["iss"] == "http://127.0.0.1:7301"
+    assert claims["iss"] == "http://clerk.example"
     assert claims["exp"] - claims["iat"] == 60
     assert claims["iat"] - claims["nbf"] == 10
     with pytest.raises(TokenVerificationError):

@@ -188,4 +188,5 @@ async def test_the_process_starts_and_stops_on_a_signal_though_a_page_is_open(tm
                     pass
         assert await process.wait() == 0
     assert (await process.stderr.read()) == b""
-    assert set(os.listdir(tmp_path)) >= {"clerk.sqlite", "mail.sqlite", "stripe.sqlite"}
+    kept = await asyncio.to_thread(lambda: {path.name for path in tmp_path.iterdir()})
+    assert kept >= {"clerk.sqlite", "mail.sqlite", "stripe.sqlite"}

@@ -40,6 +40,13 @@ _SIGNED_IN = """<h1>Signed in</h1>
 <p>The cookie <code>{cookie}</code> is set. For other clients, the session token (good for {minutes} minutes)
 to send as <code>Authorization: Bearer</code>:</p><textarea readonly>{token}</textarea>"""
 
+_INPUTS = """
+<input name="first_name" placeholder="First name" aria-label="First name" required maxlength="100">
+<input name="last_name" placeholder="Last name" aria-label="Last name" required maxlength="100">
+<input name="email_address" placeholder="Email address" aria-label="Email address" type="email" required
+  maxlength="254">
+"""
+
 
 def sign_in_routes(instance: Instance, settings: SandboxSettings) -> list[Route]:
     pages = _Pages(instance, settings)
@@ -110,9 +117,7 @@ class _Pages:
         content = (
             f'<h1>Who are you?</h1><form method="post" action="sign-in">{hidden}{rows}</form>'
             f'<h2>Somebody new</h2>{complaint}<form method="post" action="sign-up">{hidden}'
-            '<input name="first_name" placeholder="First name" required maxlength="100">'
-            '<input name="last_name" placeholder="Last name" required maxlength="100">'
-            '<input name="email_address" type="email" placeholder="Email address" required maxlength="254">'
+            f"{_INPUTS}"
             "<button>Create the account and sign in</button></form>"
         )
         return HTMLResponse(_PAGE.format(content=content), status)

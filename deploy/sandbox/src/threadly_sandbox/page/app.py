@@ -87,7 +87,10 @@ class _Pages:
 
     async def _live(self, after: int) -> AsyncIterator[str]:
         following = self._journal.subscribe()
-        for entry in self._journal.entries():
+        remembered = self._journal.entries()
+        if remembered and after > remembered[-1].number:
+            after = 0  # the reader's number is from before a restart
+        for entry in remembered:
             if entry.number > after:
                 yield _event(entry)
         async for entry in following:

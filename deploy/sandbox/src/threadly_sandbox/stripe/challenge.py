@@ -22,7 +22,7 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 12vh auto; padding: 0 1rem;
   color: #1d2733 }}
-button {{ font: inherit; padding: .6rem 1.2rem; margin-right: .6rem; border: 1px solid #54618a;
+button {{ font: inherit; padding: .6rem 1.2rem; margin: .3rem .6rem .3rem 0; border: 1px solid #54618a;
   border-radius: .4rem; background: #fff; cursor: pointer }}
 button.yes {{ background: #54618a; color: #fff }}
 </style></head><body>
