@@ -13,7 +13,7 @@ from .use_cases.sell_product import sell_product
 
 SUBSCRIPTIONS = Subscriptions(
     "catalog",
-    # Checkouts and orders are different aggregates of one item, so no order can be hoped for: see domain/stock.py.
+    # Checkouts and orders are different aggregates: of one item they come in any order (domain/stock.py).
     Consumer(
         "catalog.stock",
         gate=Gate.NONE,

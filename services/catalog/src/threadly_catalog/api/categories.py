@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import Query, Request, Response, status
+from fastapi import Query, Response, status
 
 from threadly_chassis.errors import Forbidden
 from threadly_chassis.http import CurrentTransaction, OperatorPrincipal, OptionalPrincipal
@@ -13,7 +13,7 @@ from ..use_cases.change_category import change_category
 from ..use_cases.create_category import NewCategory, create_category
 from ..use_cases.get_category_tree import get_category_tree
 from .aftermath import Aftermath, settling_router
-from .etags import etag, version_check
+from .etags import Versioned, etag
 from .schemas import CategoryBranch, CategoryChanges, CategoryTree, CategoryView, NewCategoryInput
 
 routes = settling_router("/v1/categories", tags=["categories"])
@@ -54,14 +54,12 @@ async def change(
     tx: CurrentTransaction,
     _: OperatorPrincipal,
     after: Aftermath,
-    request: Request,
-    response: Response,
+    versions: Versioned,
 ) -> CategoryView:
     """Rename, move, order, close or open a category (operators)."""
-    check = version_check(request, required=False)
-    changed = await change_category(tx, category_id, body.given(), is_current=check)
+    changed = await change_category(tx, category_id, body.given(), is_current=versions.check(required=False))
     after.drop(*tags_of_category(category_id))
     if changed.previous_parent_id is not None:
         after.drop(category_tag(changed.previous_parent_id))
-    response.headers["ETag"] = etag(changed.category.version)
+    versions.tell(changed.category.version)
     return CategoryView.of(changed.category)

@@ -6,8 +6,9 @@ Both begin with the version, so either of them serves in `If-Match` (RFC 9110 §
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request, Response
 
 from ..domain.errors import VersionMissing
 
@@ -23,23 +24,33 @@ def etag(version: int, expanded: bytes = b"") -> str:
     return f'"{version}.{digest}"'
 
 
-def is_known(request: Request, tag: str) -> bool:
-    """Whether the client says that it has this answer already."""
-    given = request.headers.get("if-none-match", "")
-    return given.strip() == "*" or tag.strip('"') in _TAG.findall(given)
+class Versions:
+    """What the client says of versions, and what it is told."""
 
+    def __init__(self, request: Request, response: Response) -> None:
+        self._if_match = request.headers.get("if-match", "").strip()
+        self._if_none_match = request.headers.get("if-none-match", "").strip()
+        self._response = response
 
-def version_check(request: Request, *, required: bool) -> Callable[[int], bool]:
-    """Whether a version is among those that `If-Match` names.
+    def knows(self, tag: str) -> bool:
+        """Whether the client has the answer with this tag already (`If-None-Match`)."""
+        return self._if_none_match == "*" or tag.strip('"') in _TAG.findall(self._if_none_match)
 
-    Raises `VersionMissing` without the header when it is required; `*` is any version.
-    """
-    given = request.headers.get("if-match", "").strip()
-    if not given:
-        if required:
+    def check(self, *, required: bool) -> Callable[[int], bool]:
+        """Whether a version is among those that `If-Match` names; `*` is any.
+
+        Raises `VersionMissing` without the header when it is required.
+        """
+        if not self._if_match and required:
             raise VersionMissing("Send If-Match with the ETag of what you saw.")
-        return lambda _: True
-    if given == "*":
-        return lambda _: True
-    versions = {tag.partition(".")[0] for tag in _TAG.findall(given)}
-    return lambda version: str(version) in versions
+        if self._if_match in {"", "*"}:
+            return lambda _: True
+        named = {tag.partition(".")[0] for tag in _TAG.findall(self._if_match)}
+        return lambda version: str(version) in named
+
+    def tell(self, version: int) -> None:
+        """Name the version that the answer shows."""
+        self._response.headers["ETag"] = etag(version)
+
+
+Versioned = Annotated[Versions, Depends(Versions)]

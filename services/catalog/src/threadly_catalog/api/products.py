@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response, status
+from fastapi import Query, Response, status
 
 from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, OptionalPrincipal
 
@@ -18,7 +18,7 @@ from ..use_cases.get_product_stats import get_product_stats
 from ..use_cases.list_products import ProductQuery, list_products
 from ..use_cases.load_products import load_products
 from .aftermath import After, Aftermath, settling_router
-from .etags import etag, is_known, version_check
+from .etags import Versioned, etag
 from .schemas import (
     ListParameters,
     ProductBatch,
@@ -112,7 +112,7 @@ def _relations(expand: str) -> frozenset[Relation]:
 
 @routes.get("/{product_id}", response_model=ProductView)
 async def show(
-    product_id: UUID, deps: Deps, principal: OptionalPrincipal, request: Request, expand: str = ""
+    product_id: UUID, deps: Deps, principal: OptionalPrincipal, versions: Versioned, expand: str = ""
 ) -> Response:
     """One item; `expand=seller,category,related` adds what belongs to it."""
     relations = _relations(expand)
@@ -120,7 +120,7 @@ async def show(
     details = await get_product(deps, product_id, viewer=viewer, expand=relations)
     body = ProductView.detailed(details).model_dump_json().encode()
     tag = etag(details.product.version, body if relations else b"")
-    known = is_known(request, tag)
+    known = versions.knows(tag)
     response = Response(
         None if known else body,
         status.HTTP_304_NOT_MODIFIED if known else status.HTTP_200_OK,
@@ -139,8 +139,7 @@ async def change(
     principal: CurrentPrincipal,
     deps: Deps,
     after: Aftermath,
-    request: Request,
-    response: Response,
+    versions: Versioned,
 ) -> ProductView:
     """Change one's own item; `If-Match` names the version that was seen."""
     changed = await change_product(
@@ -148,12 +147,12 @@ async def change(
         product_id,
         body.given(),
         actor=principal.user_id,
-        is_current=version_check(request, required=True),
+        is_current=versions.check(required=True),
         rules=deps.rules,
         clock=deps.clock,
     )
     _drop(after, changed)
-    response.headers["ETag"] = etag(changed.product.version)
+    versions.tell(changed.product.version)
     return ProductView.of(changed.product)
 
 
@@ -164,7 +163,7 @@ async def withdraw(
     principal: CurrentPrincipal,
     deps: Deps,
     after: Aftermath,
-    request: Request,
+    versions: Versioned,
 ) -> None:
     """Withdraw one's own item; it can be relisted with `status: AVAILABLE`."""
     changed = await change_product(
@@ -172,7 +171,7 @@ async def withdraw(
         product_id,
         {"status": "REMOVED"},
         actor=principal.user_id,
-        is_current=version_check(request, required=False),
+        is_current=versions.check(required=False),
         rules=deps.rules,
         clock=deps.clock,
     )

@@ -55,7 +55,7 @@ class RawProductInput(_Fields):
     description: _Raw
     price: _Price
     category_id: UUID
-    images: Annotated[list[_Raw | ImageInput], Field(max_length=50)]
+    images: Annotated[tuple[_Raw | ImageInput, ...], Field(max_length=50)]
     condition: Condition
     currency: _Short | None = None
     size: _Short | None = None
@@ -73,7 +73,7 @@ class ProductChanges(_Fields):
     description: _Raw = ""
     price: _Price = 0
     category_id: UUID = UUID(int=0)
-    images: Annotated[list[_Raw | ImageInput], Field(max_length=50)] = []
+    images: Annotated[tuple[_Raw | ImageInput, ...], Field(max_length=50)] = ()
     condition: Condition = Condition.GOOD
     size: _Short | None = None
     brand: _Short | None = None
@@ -142,13 +142,13 @@ class CategoryBranch(CategoryView):
     """A category in the tree; `listed_products` counts its whole branch."""
 
     listed_products: int = 0
-    children: list["CategoryBranch"] = []
+    children: tuple["CategoryBranch", ...] = ()
 
     @classmethod
     def grown(cls, branch: Branch) -> "CategoryBranch":
         """Show a branch."""
         shown = cls.of(branch.category)
-        children = [cls.grown(child) for child in branch.children]
+        children = tuple(cls.grown(child) for child in branch.children)
         return shown.model_copy(update={"listed_products": branch.listed, "children": children})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from .errors import CategoryLoop, FieldInvalid
-from .text import one_line, refuse_unstorable, says_something
+from .text import one_line, says_something
 
 LONGEST_NAME = 60
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
@@ -38,7 +38,6 @@ class Branch:
 
 def clean_name(raw: str) -> str:
     """A category's name in one line of text; raises `FieldInvalid`."""
-    refuse_unstorable("name", raw)
     name = one_line(raw)
     if not says_something(name) or len(name) > LONGEST_NAME:
         raise FieldInvalid.of("name", f"A name has 1 to {LONGEST_NAME} characters.")

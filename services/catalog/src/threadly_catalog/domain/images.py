@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import FieldInvalid
-from .text import one_line, refuse_unstorable
+from .text import one_line
 
 MOST_IMAGES = 10
 _LONGEST_URL = 2048
@@ -41,7 +41,6 @@ class ImageHosts:
 
 
 def _url(text: str, hosts: ImageHosts) -> str:
-    refuse_unstorable("images", text)
     # Browsers read a backslash as a slash and skip spaces and controls; Python does neither.
     if (
         len(text) > _LONGEST_URL
@@ -64,7 +63,6 @@ def _url(text: str, hosts: ImageHosts) -> str:
 def _alt(text: str | None) -> str | None:
     if text is None:
         return None
-    refuse_unstorable("images", text)
     cleaned = one_line(text)
     if len(cleaned) > _LONGEST_ALT:
         raise FieldInvalid.of("images", f"A picture's description has at most {_LONGEST_ALT} characters.")

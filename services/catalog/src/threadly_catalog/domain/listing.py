@@ -10,7 +10,7 @@ from threadly_contracts.catalog import Condition
 from .errors import FieldInvalid
 from .images import Image, ImageHosts, clean_images
 from .price import price_in_minor_units
-from .text import markup, one_line, plain, refuse_unstorable, says_something
+from .text import markup, one_line, plain, says_something
 
 TITLE_LENGTHS = (3, 100)
 DESCRIPTION_LENGTHS = (10, 2000)
@@ -61,14 +61,12 @@ def _check_length(field: str, text: str, lengths: tuple[int, int]) -> None:
 
 
 def _title(raw: str, _: str, __: ListingRules) -> Cleaned:
-    refuse_unstorable("title", raw)
     title = one_line(raw)
     _check_length("title", title, TITLE_LENGTHS)
     return {"title": title}
 
 
 def _description(raw: str, _: str, __: ListingRules) -> Cleaned:
-    refuse_unstorable("description", raw)
     description = markup(raw)
     text = plain(description)
     _check_length("description", text, DESCRIPTION_LENGTHS)
@@ -94,7 +92,6 @@ def _short_fact(field: str) -> _Cleaner:
     def clean(raw: str | None, _: str, __: ListingRules) -> Cleaned:
         if raw is None:
             return {field: None}
-        refuse_unstorable(field, raw)
         text = one_line(raw)
         if len(text) > SHORT_FACTS[field]:
             raise FieldInvalid.of(field, f"It has at most {SHORT_FACTS[field]} characters.")

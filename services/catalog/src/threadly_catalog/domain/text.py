@@ -1,4 +1,4 @@
-"""Sanitising: what people type becomes text that is safe wherever it is shown (R-CAT-04, E052 to E058).
+"""Sanitising: what people type becomes text that is safe wherever it is shown (R-CAT-04, E052 to E056).
 
 Two forms. *Markup* is HTML with a small safe subset. *Plain* text is more than unescaped markup: it holds
 no `<` that could open a tag and no character reference, so it reads the same whether a page inserts it as
@@ -10,8 +10,6 @@ import re
 import unicodedata
 
 import nh3
-
-from .errors import FieldInvalid
 
 _SAFE_TAGS = {"a", "b", "blockquote", "br", "em", "i", "li", "ol", "p", "strong", "u", "ul"}
 _SAFE_SCHEMES = {"https", "http", "mailto"}
@@ -31,8 +29,19 @@ _NO_MARKUP = nh3.Cleaner(tags=set(), clean_content_tags=_DROPPED_WHOLE, attribut
 #: A cleaned text usually stays as it is at the second pass; deeper nests of escapes are no honest text.
 _MAX_PASSES = 20
 
-#: `<` before a word with no `>` after it is a "less than" (size <M); a space keeps parsers off the rest.
-_LESS_THAN = re.compile(r"<(?=[A-Za-z/!?])(?![^<>]*>)")
+#: Elements that somebody may really mean as such, beside the safe ones and those dropped whole.
+_OTHER_ELEMENTS = {
+    "abbr", "address", "area", "article", "aside", "audio", "base", "body", "button", "canvas",
+    "center", "cite", "code", "dd", "del", "details", "div", "dl", "dt", "embed", "fieldset", "figure",
+    "font", "footer", "form", "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header",
+    "hr", "html", "img", "input", "ins", "label", "link", "main", "map", "mark", "marquee", "meta",
+    "nav", "option", "picture", "plaintext", "pre", "q", "s", "section", "select", "small", "source",
+    "span", "strike", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
+    "tt", "var", "video",
+}  # fmt: skip
+_ELEMENT = "|".join(sorted(_SAFE_TAGS | _DROPPED_WHOLE | _OTHER_ELEMENTS))
+#: A `<` that opens no element is a "less than" (size <M or >S): a space keeps every parser off the rest.
+_LESS_THAN = re.compile(rf"<(?=[a-z/!?])(?!(?:[!?]|/?(?:{_ELEMENT})(?=[\s/>]))[^<>]*>)", re.IGNORECASE)
 _LINE_END = re.compile(r"(?i)<br\s*/?>|</(?:p|li|blockquote|ul|ol)>")
 _BLANK_LINES = re.compile(r"\n{3,}")
 #: Embeddings, overrides and isolates: with them a name can be shown as another one (E055).
@@ -91,9 +100,3 @@ def says_something(text: str) -> bool:
         and (unicodedata.category(character)[0] in "LN" or unicodedata.category(character) == "So")
         for character in text
     )
-
-
-def refuse_unstorable(field: str, text: str) -> None:
-    """Raise `FieldInvalid` for what PostgreSQL cannot store: NUL and lone surrogates (E058)."""
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise FieldInvalid.of(field, "This holds characters that are no text.")

@@ -3,20 +3,24 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, insert, select, text, union_all
 from sqlalchemy.exc import IntegrityError
 
 from threadly_chassis.db import ReadSession, WriteSession
 
 from ..domain.categories import Category
 from ..domain.errors import CategoryNotFound, CategoryNotUsable, SlugTaken
-from .tables import CategoryCountRow, CategoryRow
+from .tables import CategoryCountChangeRow, CategoryCountRow, CategoryRow
 
-#: Over how many rows a category's count is spread.
-SLOTS = 16
 #: An arbitrary number that changes of the tree lock, so that two moves cannot close a loop together.
-_TREE_LOCK = 7_406_114_306
+_TREE_LOCK = 7_406_114_310
+
+_FOLD = text("""
+    with taken as (delete from category_count_change returning category_id, delta)
+    insert into category_count (category_id, listed)
+    select category_id, sum(delta) from taken group by category_id
+    on conflict (category_id) do update set listed = category_count.listed + excluded.listed
+""")
 
 
 def category_of(row: CategoryRow, listed: int = 0) -> Category:
@@ -34,9 +38,13 @@ def category_of(row: CategoryRow, listed: int = 0) -> Category:
 
 async def all_categories(session: ReadSession) -> list[Category]:
     """Every category with its count, in one statement."""
+    parts = union_all(
+        select(CategoryCountRow.category_id, CategoryCountRow.listed),
+        select(CategoryCountChangeRow.category_id, CategoryCountChangeRow.delta),
+    ).subquery()
     counts = (
-        select(CategoryCountRow.category_id, func.sum(CategoryCountRow.listed).label("listed"))
-        .group_by(CategoryCountRow.category_id)
+        select(parts.c.category_id, func.sum(parts.c.listed).label("listed"))
+        .group_by(parts.c.category_id)
         .subquery()
     )
     statement = select(CategoryRow, func.coalesce(counts.c.listed, 0)).outerjoin(
@@ -101,18 +109,13 @@ async def flush_slug(session: WriteSession, slug: str) -> None:
         raise
 
 
-async def count_listed(session: WriteSession, product_id: UUID, changes: Mapping[UUID, int]) -> None:
+async def count_listed(session: WriteSession, changes: Mapping[UUID, int]) -> None:
     """Add to the counts of categories, each by so much, in the transaction (R-CAT-06)."""
-    slot = product_id.int % SLOTS
-    # In one order for everybody, so that two moves in opposite directions cannot deadlock.
-    rows = [
-        {"category_id": category_id, "slot": slot, "listed": by}
-        for category_id, by in sorted(changes.items())
-        if by
-    ]
+    rows = [{"category_id": category_id, "delta": by} for category_id, by in changes.items() if by]
     if rows:
-        statement = insert(CategoryCountRow).values(rows)
-        added = CategoryCountRow.listed + statement.excluded.listed
-        await session.execute(
-            statement.on_conflict_do_update(index_elements=["category_id", "slot"], set_={"listed": added})
-        )
+        await session.execute(insert(CategoryCountChangeRow), rows)
+
+
+async def fold_counts(session: WriteSession) -> None:
+    """Add the changes of counts to the counts; a reader sees them before or after, never half."""
+    await session.execute(_FOLD)

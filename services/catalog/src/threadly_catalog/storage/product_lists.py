@@ -81,7 +81,12 @@ async def _read(session: ReadSession, statement: Select[*tuple[Any, ...]]) -> li
 async def newest_cards(
     session: ReadSession, wanted: Filter, after: Position | None, limit: int
 ) -> list[Card]:
-    """At most `limit` cards, newest first, from after a position: page 10,000 costs what page 1 costs."""
+    """At most `limit` cards, newest first, from after a position."""
+    return await _read(session, newest_statement(wanted, after, limit))
+
+
+def newest_statement(wanted: Filter, after: Position | None, limit: int) -> Select[*tuple[Any, ...]]:
+    """The statement behind a page: it walks an index, so page 10,000 costs what page 1 costs."""
     statement = _cards().order_by(ProductRow.created_at.desc(), ProductRow.product_id.desc()).limit(limit)
     if not wanted.unlisted_too:
         statement = statement.where(_IS_LISTED)
@@ -96,7 +101,7 @@ async def newest_cards(
     if after is not None:
         place = tuple_(ProductRow.created_at, ProductRow.product_id)
         statement = statement.where(place < tuple_(literal(after.created_at), literal(after.product_id)))
-    return await _read(session, statement)
+    return statement
 
 
 async def similar_cards(session: ReadSession, product_id: UUID, limit: int) -> list[Card]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, false, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, SmallInteger, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from threadly_chassis.db import TYPES, new_metadata
@@ -35,17 +35,26 @@ class CategoryRow(Base):
 
 
 class CategoryCountRow(Base):
-    """How many listed products are directly in a category, spread over slots.
-
-    Every listing, sale and withdrawal changes the count; one row would make all sellers of a category wait
-    for each other (PR-11). The slots' sum is the count.
-    """
+    """How many listed products are directly in a category, less the changes that are not folded in yet."""
 
     __tablename__ = "category_count"
 
     category_id: Mapped[UUID] = mapped_column(ForeignKey("category.category_id"), primary_key=True)
-    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     listed: Mapped[int]
+
+
+class CategoryCountChangeRow(Base):
+    """A change of a category's count, to be folded into it.
+
+    Every listing, sale and withdrawal changes a count. On one row all sellers of a category would wait for
+    each other, and two moves in opposite directions could deadlock (PR-11); rows of their own meet nobody.
+    """
+
+    __tablename__ = "category_count_change"
+
+    change_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    category_id: Mapped[UUID] = mapped_column(ForeignKey("category.category_id"))
+    delta: Mapped[int]
 
 
 class ProductRow(Base):

@@ -106,7 +106,7 @@ def _apply(row: ProductRow, changes: Cleaned, status: ProductStatus, clock: Cloc
 async def _count(tx: Transaction, row: ProductRow, old_category: UUID, old_status: str) -> None:
     changes = {old_category: -int(old_status in LISTED)}
     changes[row.category_id] = changes.get(row.category_id, 0) + int(row.status in LISTED)
-    await count_listed(tx.session, row.product_id, changes)
+    await count_listed(tx.session, changes)
 
 
 async def _announce(tx: Transaction, row: ProductRow, *, withdrawn: bool, previous: UUID | None) -> None:

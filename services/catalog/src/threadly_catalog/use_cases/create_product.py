@@ -63,7 +63,7 @@ async def create_product(
     put_images(row, listing.images)
     tx.session.add(row)
     await tx.session.flush()
-    await count_listed(tx.session, row.product_id, {row.category_id: 1})
+    await count_listed(tx.session, {row.category_id: 1})
     event = ProductCreated(**facts_of(row))
     await tx.publish(event, version=row.version)
     return event

@@ -21,9 +21,9 @@ class LoadedProduct:
 
 
 async def load_products(session: ReadSession, product_ids: Sequence[UUID]) -> list[LoadedProduct | None]:
-    """Load products by id in three statements, however many: one entry per id, in order, None where there is none.
+    """Load products by id, one entry per id and in their order; None where there is none, or a withdrawn one.
 
-    A withdrawn product counts as none.
+    It takes three statements, however many ids there are.
     """
     products = await products_by_id(session, product_ids)
     shown = {product.product_id: product for product in products.values() if product.status is not REMOVED}

@@ -46,7 +46,7 @@ async def move_stock(
     row.version += 1
     row.updated_at = now
     by = listed_change(before.status, ProductStatus(row.status))
-    await count_listed(tx.session, row.product_id, {row.category_id: by})
+    await count_listed(tx.session, {row.category_id: by})
     event = says(facts_of(row))
     await tx.publish(event, version=row.version)
     DOMAIN_EVENTS.labels(event.type).inc()

@@ -31,11 +31,20 @@ def upgrade() -> None:
     op.create_table(
         "category_count",
         sa.Column("category_id", sa.Uuid, nullable=False),
-        sa.Column("slot", sa.SmallInteger, nullable=False),
         sa.Column("listed", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("category_id", "slot", name="pk_category_count"),
+        sa.PrimaryKeyConstraint("category_id", name="pk_category_count"),
         sa.ForeignKeyConstraint(
             ["category_id"], ["category.category_id"], name="fk_category_count_category_id"
+        ),
+    )
+    op.create_table(
+        "category_count_change",
+        sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), nullable=False),
+        sa.Column("category_id", sa.Uuid, nullable=False),
+        sa.Column("delta", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("change_id", name="pk_category_count_change"),
+        sa.ForeignKeyConstraint(
+            ["category_id"], ["category.category_id"], name="fk_category_count_change_category_id"
         ),
     )
     _products()
