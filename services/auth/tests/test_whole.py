@@ -39,7 +39,7 @@ async def test_a_change_at_clerk_reaches_the_database(
 
         async def becomes(wanted: str) -> None:
             probe: Callable[[], Awaitable[bool]] = partial(named, wanted)
-            await eventually(probe, timeout=30, describe=f"the name {wanted}")
+            assert await eventually(probe, timeout=30, describe=f"the name {wanted}")
 
         await becomes("Ada")
         await telling_clerk.change(clerk_id, first_name="Augusta")

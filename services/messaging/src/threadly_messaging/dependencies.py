@@ -47,13 +47,14 @@ async def open_deps(settings: MessagingSettings) -> AsyncIterator[MessagingDeps]
             db=db,
             clock=SystemClock(),
             cache=cache,
-            realtime=_pusher(settings, http),
+            realtime=pusher_realtime(settings, http),
             inbox_cursors=Cursors(cursor_secret, "inbox"),
             message_cursors=Cursors(cursor_secret, "messages"),
         )
 
 
-def _pusher(settings: MessagingSettings, http: httpx.AsyncClient) -> PusherRealtime:
+def pusher_realtime(settings: MessagingSettings, http: httpx.AsyncClient) -> PusherRealtime:
+    """Make the way to Pusher that the settings describe."""
     return PusherRealtime(
         host=settings.pusher_host,
         port=settings.pusher_port,

@@ -1,6 +1,7 @@
 """What may stand in a message: its length, its markup, its picture's address."""
 
 import html
+import re
 import unicodedata
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ _TAGS = {"b", "strong", "i", "em", "br", "p"}
 #: Characters that show nothing: controls, formats (zero width), separators, surrogates.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}
 _KEPT_CONTROLS = "\n\t"
+#: Where the markup breaks a line; nh3 writes these tags in exactly this form.
+_BREAK = re.compile(r"<br>|</p>")
 
 
 class MessageEmpty(Invalid):
@@ -66,7 +69,8 @@ def clean_content(content: str) -> CleanContent:
             f"At most {MAX_LENGTH} characters; this has {len(trimmed)}.", max_length=MAX_LENGTH
         )
     sanitised = nh3.clean(trimmed, tags=_TAGS, attributes={}).strip()
-    text = html.unescape(nh3.clean(sanitised, tags=set())).strip()
+    with_breaks = _BREAK.sub("\n", sanitised)
+    text = html.unescape(nh3.clean(with_breaks, tags=set())).strip()
     if not any(unicodedata.category(character) not in _INVISIBLE for character in text):
         raise MessageEmpty
     return CleanContent(sanitised, text)

@@ -65,7 +65,7 @@ def refuse_own_item(product: Talkable, buyer_id: UUID) -> None:
 def refuse_unavailable(product: Talkable) -> None:
     """Raise `ItemNotAvailable` for an item that nobody can buy now."""
     if product.status != ProductStatus.AVAILABLE:
-        raise ItemNotAvailable(status=product.status)
+        raise ItemNotAvailable(product_status=product.status)
 
 
 def other_side(conversation: Participants, user_id: UUID) -> UUID:

@@ -20,8 +20,11 @@ REPEAT_LIMIT = 4
 REPEAT_MIN_LENGTH = 20
 
 _ZERO_WIDTH = {"Cf"}
-_TOP_LEVEL = "com|net|org|io|co|me|info|biz|shop|store|link|xyz|ru|cn|ug|ke|uk|de|fr|app|site|online"
-_LINK = re.compile(rf"https?://|\bwww\.|\b[a-z0-9-]{{2,}}\.(?:{_TOP_LEVEL})\b(?!@)", re.ASCII)
+#: Without those that are words, for people forget the space after a full stop ("that's it.me too").
+_TOP_LEVEL = r"com|net|org|biz|info|io|xyz|ru|ug|co\.[a-z]{2}"
+_LINK = re.compile(
+    rf"https?://|\bwww\.|\b[a-z0-9-]{{2,}}\.(?:{_TOP_LEVEL})\b(?!\.?\w)|\b[a-z0-9-]{{2,}}\.[a-z]{{2,}}/\w"
+)
 _EMAIL = re.compile(r"[a-z0-9._%+-]+\s?(?:@|\(at\)|\[at\])\s?[a-z0-9-]+\s?(?:\.|\(dot\)|\[dot\])\s?[a-z]{2,}")
 #: International, or national with its leading zero; prices ("1,200,000") begin with neither.
 _PHONE = re.compile(r"(?<![\w.,])(?:\+|00|0)\d(?:[ ./()-]{0,2}\d){7,13}(?!\d)")
