@@ -91,13 +91,17 @@ class ScheduleRunner:
         while True:
             try:
                 if not enlisted:
-                    await self._execute(_ENLIST)
+                    await self.enlist()
                     enlisted = True
                 if not await self.run_if_due():
                     await asyncio.sleep(await self._seconds_until_next())
             except Exception as error:  # noqa: BLE001 - a schedule outlives whatever happens to one run
                 _log.warning("schedule cannot run", schedule=self._entry.name, error=repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    async def enlist(self) -> None:
+        """Make the schedule known to the database; it is due at once the first time."""
+        await self._execute(_ENLIST)
 
     async def run_if_due(self) -> bool:
         """Run the function if it is due and free; returns whether it was run."""

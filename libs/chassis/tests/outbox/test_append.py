@@ -8,17 +8,19 @@ from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
+
 from threadly_chassis.context import ActionContext, begin_action
 from threadly_chassis.observability.tracing import configure_tracing, span
 from threadly_chassis.outbox import EventTooLarge, append, cancel
 from threadly_chassis.outbox.append import MAX_BODY_BYTES, shard_of
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteWritten
 
 pytestmark = pytest.mark.integration
 
 
-async def test_the_row_is_a_cloud_event_with_the_ids_of_the_action(specimen: Any) -> None:
+async def test_the_row_is_a_cloud_event_with_the_ids_of_the_action(specimen: Specimen) -> None:
     configure_tracing("test", "")
     begin_action(ActionContext(correlation_id="request-1", causation_id="message-1"))
     with span("writing") as current:
@@ -38,14 +40,14 @@ async def test_the_row_is_a_cloud_event_with_the_ids_of_the_action(specimen: Any
     assert headers["traceparent"].split("-")[1] == trace_id
 
 
-async def test_an_event_without_an_action_correlates_to_itself(specimen: Any) -> None:
+async def test_an_event_without_an_action_correlates_to_itself(specimen: Specimen) -> None:
     await specimen.write("a")
     [(event_id, headers)] = await specimen.query("select event_id, headers from outbox_event")
     assert headers["cloudEvents:correlationid"] == str(event_id)
     assert "cloudEvents:causationid" not in headers
 
 
-async def test_a_body_over_256_kib_is_refused_and_one_at_the_limit_is_not(specimen: Any) -> None:
+async def test_a_body_over_256_kib_is_refused_and_one_at_the_limit_is_not(specimen: Specimen) -> None:
     frame = len(NoteWritten(note_id="a", says="").model_dump_json())
     async with specimen.db.transaction() as tx:
         await tx.publish(NoteWritten(note_id="a", says="x" * (MAX_BODY_BYTES - frame)), version=1)
@@ -55,21 +57,22 @@ async def test_a_body_over_256_kib_is_refused_and_one_at_the_limit_is_not(specim
     assert await specimen.pending() == 1
 
 
-async def test_headers_over_16_kib_are_refused(specimen: Any) -> None:
+async def test_headers_over_16_kib_are_refused(specimen: Specimen) -> None:
     with pytest.raises(EventTooLarge, match="headers"):
         async with specimen.db.transaction() as tx:
             await tx.publish(NoteWritten(note_id="n" * 16_384, says=""), version=1)
 
 
-async def test_an_event_built_around_validation_is_refused(specimen: Any) -> None:
-    crooked = NoteWritten.model_construct(note_id="a", says=7)
+async def test_an_event_built_around_validation_is_refused(specimen: Specimen) -> None:
+    crooked_fields: dict[str, Any] = {"note_id": "a", "says": 7}
+    crooked = NoteWritten.model_construct(**crooked_fields)
     with pytest.raises(ValidationError):
         async with specimen.db.transaction() as tx:
             await tx.publish(crooked, version=1)
     assert await specimen.pending() == 0
 
 
-async def test_nothing_of_a_rolled_back_transaction_is_ever_sent(specimen: Any) -> None:
+async def test_nothing_of_a_rolled_back_transaction_is_ever_sent(specimen: Specimen) -> None:
     """F01: roll back 30 % of the transactions after the append; no ghost reaches any queue."""
     rolled_back: set[UUID] = set()
 
@@ -91,15 +94,15 @@ async def test_nothing_of_a_rolled_back_transaction_is_ever_sent(specimen: Any) 
     assert len(rolled_back) == 30
 
 
-async def _all_applied(specimen: Any, count: int) -> bool:
+async def _all_applied(specimen: Specimen, count: int) -> bool:
     return len(await specimen.effects()) == count
 
 
-async def _drained(specimen: Any) -> bool:
+async def _drained(specimen: Specimen) -> bool:
     return await specimen.pending() == 0
 
 
-async def test_a_scheduled_event_leaves_when_it_is_due(specimen: Any) -> None:
+async def test_a_scheduled_event_leaves_when_it_is_due(specimen: Specimen) -> None:
     due_at = datetime.now(UTC) + timedelta(seconds=0.6)
     async with specimen.db.transaction() as tx:
         await tx.publish(NoteWritten(note_id="later", says=""), version=1, due_at=due_at)
@@ -111,13 +114,13 @@ async def test_a_scheduled_event_leaves_when_it_is_due(specimen: Any) -> None:
     assert datetime.now(UTC) >= due_at
 
 
-async def _effects(specimen: Any, count: int) -> Any:
+async def _effects(specimen: Specimen, count: int) -> Any:
     effects = await specimen.effects()
     assert len(effects) == count, effects
     return effects
 
 
-async def test_a_cancelled_scheduled_event_never_leaves(specimen: Any) -> None:
+async def test_a_cancelled_scheduled_event_never_leaves(specimen: Specimen) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=0.2)
     async with specimen.db.transaction() as tx:
         event = NoteWritten(note_id="never", says="")

@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from sqlalchemy import text
+
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Confirmation, Publisher
@@ -18,6 +19,7 @@ from threadly_chassis.outbox.notifier import CHANNEL, Notifier
 from threadly_chassis.outbox.relay import Relay, _Sent, confirmed_prefixes
 from threadly_chassis.outbox.store import OutboxRow, OutboxStore
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteBurnt, write_note
 
 
@@ -44,7 +46,7 @@ def test_only_the_confirmed_prefix_of_each_aggregate_is_settled() -> None:
 
 
 @asynccontextmanager
-async def _relaying(specimen: Any, relays: int = 1, **options: Any) -> AsyncIterator[list[Relay]]:
+async def _relaying(specimen: Specimen, relays: int = 1, **options: Any) -> AsyncIterator[list[Relay]]:
     connections = [
         BrokerConnection(specimen.settings.amqp_url.get_secret_value(), "relay") for _ in range(relays)
     ]
@@ -60,7 +62,7 @@ async def _relaying(specimen: Any, relays: int = 1, **options: Any) -> AsyncIter
             await connection.close()
 
 
-async def _sent(specimen: Any, count: int, queue: str = "specimen.every") -> list[Any]:
+async def _sent(specimen: Specimen, count: int, queue: str = "specimen.every") -> list[Any]:
     """Wait until the queue holds `count` messages, then take them."""
 
     async def there() -> bool:
@@ -78,7 +80,7 @@ def _versions(messages: list[Any]) -> dict[str, list[int]]:
 
 
 @pytest.mark.integration
-async def test_a_message_on_the_wire(specimen: Any) -> None:
+async def test_a_message_on_the_wire(specimen: Specimen) -> None:
     await specimen.write("a", says="hello")
     [event_id] = await specimen.appended()
     async with _relaying(specimen):
@@ -93,7 +95,7 @@ async def test_a_message_on_the_wire(specimen: Any) -> None:
 
 
 @pytest.mark.integration
-async def test_out_of_order_commits_lose_nothing(specimen: Any) -> None:
+async def test_out_of_order_commits_lose_nothing(specimen: Specimen) -> None:
     """F03: A draws its id before B and commits after it, with the relay polling in between."""
     async with _relaying(specimen):
         async with specimen.db.transaction() as first:
@@ -106,12 +108,12 @@ async def test_out_of_order_commits_lose_nothing(specimen: Any) -> None:
     assert await specimen.pending() == 0
 
 
-async def _take_some(specimen: Any) -> list[Any]:
+async def _take_some(specimen: Specimen) -> list[Any]:
     return list(await specimen.take("specimen.every"))
 
 
 @pytest.mark.integration
-async def test_without_notifications_the_poll_moves_events(specimen: Any) -> None:
+async def test_without_notifications_the_poll_moves_events(specimen: Specimen) -> None:
     """F06: nobody sends NOTIFY, and the listener's connection is cut; only latency is lost."""
     async with _relaying(specimen):
         await _cut(specimen, "threadly relay listener")
@@ -121,7 +123,7 @@ async def test_without_notifications_the_poll_moves_events(specimen: Any) -> Non
         assert asyncio.get_running_loop().time() - started < 1.5
 
 
-async def _cut(specimen: Any, application: str) -> None:
+async def _cut(specimen: Specimen, application: str) -> None:
     async def cut() -> bool:
         rows = await specimen.query(
             "select pg_terminate_backend(pid) from pg_stat_activity "
@@ -134,7 +136,7 @@ async def _cut(specimen: Any, application: str) -> None:
 
 
 @pytest.mark.integration
-async def test_the_relay_survives_the_loss_of_its_database_connection(specimen: Any) -> None:
+async def test_the_relay_survives_the_loss_of_its_database_connection(specimen: Specimen) -> None:
     async with _relaying(specimen):
         await specimen.write("a")
         await _sent(specimen, 1)
@@ -144,7 +146,7 @@ async def test_the_relay_survives_the_loss_of_its_database_connection(specimen: 
 
 
 @pytest.mark.integration
-async def test_the_notifier_coalesces_a_burst(specimen: Any) -> None:
+async def test_the_notifier_coalesces_a_burst(specimen: Specimen) -> None:
     """1 000 wakes in one loop turn are one NOTIFY."""
     notifier = Notifier(specimen.database_url)
     task = asyncio.create_task(notifier.run())
@@ -159,7 +161,7 @@ async def test_the_notifier_coalesces_a_burst(specimen: Any) -> None:
 
 
 @pytest.mark.integration
-async def test_two_relays_keep_the_order_and_publish_each_event_once(specimen: Any) -> None:
+async def test_two_relays_keep_the_order_and_publish_each_event_once(specimen: Specimen) -> None:
     """F07, short: two relays steal shards from each other under load."""
     writers, each = 8, 40
 
@@ -175,7 +177,7 @@ async def test_two_relays_keep_the_order_and_publish_each_event_once(specimen: A
 
 
 @pytest.mark.integration
-async def test_a_leased_shard_is_nobody_elses(specimen: Any) -> None:
+async def test_a_leased_shard_is_nobody_elses(specimen: Specimen) -> None:
     one, two = await OutboxStore.open(specimen.database_url), await OutboxStore.open(specimen.database_url)
     mine = await one.lease(10)
     theirs = await two.lease(16)
@@ -192,7 +194,7 @@ async def _leases(store: OutboxStore, count: int) -> bool:
 
 
 @pytest.mark.integration
-async def test_an_event_nobody_binds_lands_in_unrouted_and_stops_nothing(specimen: Any) -> None:
+async def test_an_event_nobody_binds_lands_in_unrouted_and_stops_nothing(specimen: Specimen) -> None:
     """F10."""
     async with _relaying(specimen):
         async with specimen.db.transaction() as tx:
@@ -204,7 +206,9 @@ async def test_an_event_nobody_binds_lands_in_unrouted_and_stops_nothing(specime
 
 
 @pytest.mark.integration
-async def test_a_returned_event_stays_pending_and_leaves_when_the_topology_is_repaired(specimen: Any) -> None:
+async def test_a_returned_event_stays_pending_and_leaves_when_the_topology_is_repaired(
+    specimen: Specimen,
+) -> None:
     connection = await specimen.broker.get()
     async with connection.channel() as channel:
         underlay = await channel.get_underlay_channel()
@@ -218,14 +222,15 @@ async def test_a_returned_event_stays_pending_and_leaves_when_the_topology_is_re
             assert len(await _sent(specimen, 1, "t.unrouted")) == 1
 
 
-async def _rests(specimen: Any) -> bool:
+async def _rests(specimen: Specimen) -> bool:
     return bool(await specimen.query("select 1 from outbox_shard where backoff_until > now()"))
 
 
 _PLANT = text(
-    "with e as (insert into outbox_event (shard, event_id, agg_type, agg_id, agg_version, event_type, "
-    "schema_major, headers, payload) values (:shard, :id, 'note', :note, 1, :type, 1, cast(:headers as jsonb), "
-    "'{}') returning id, shard) insert into outbox_pending (shard, id) select shard, id from e"
+    "with e as (insert into outbox_event "
+    "(shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload) "
+    "values (:shard, :id, 'note', :note, 1, :type, 1, cast(:headers as jsonb), '{}') returning id, shard) "
+    "insert into outbox_pending (shard, id) select shard, id from e"
 )
 
 
@@ -239,7 +244,7 @@ _PLANT = text(
     ids=["a number no AMQP type holds", "a routing key over 255 bytes"],
 )
 async def test_an_unpublishable_row_blocks_its_aggregate_and_no_other(
-    specimen: Any, event_type: str, headers: str
+    specimen: Specimen, event_type: str, headers: str
 ) -> None:
     """F09: planted by SQL, since `append` refuses to write such a row."""
     row = {"shard": 0, "id": new_id(), "note": "poison", "type": event_type, "headers": headers}
@@ -260,9 +265,9 @@ async def test_an_unpublishable_row_blocks_its_aggregate_and_no_other(
 _GOOD = "threadly.specimen.note_written.v1"
 
 
-async def _blocked(specimen: Any) -> bool:
+async def _blocked(specimen: Specimen) -> bool:
     return bool(await specimen.query("select 1 from outbox_blocked"))
 
 
-async def _neighbour_left(specimen: Any) -> bool:
+async def _neighbour_left(specimen: Specimen) -> bool:
     return await specimen.depth("specimen.every") == 1

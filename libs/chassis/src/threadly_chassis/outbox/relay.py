@@ -129,8 +129,10 @@ class Relay:
                     await self._rest(pause)
         finally:
             # The channel first: once the row locks are gone another relay may publish the same events.
-            await self._publisher.discard()
-            await store.close()
+            try:
+                await self._publisher.discard()
+            finally:
+                await store.close()
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -96,10 +96,13 @@ class OutboxStore:
         connection = await psycopg.AsyncConnection.connect(
             url, connect_timeout=5, application_name="threadly relay"
         )
-        store = cls(connection)
-        await connection.execute(f"set idle_in_transaction_session_timeout = '{_IDLE_TIMEOUT}'")
-        await connection.commit()
-        return store
+        try:
+            await connection.execute(f"set idle_in_transaction_session_timeout = '{_IDLE_TIMEOUT}'")
+            await connection.commit()
+        except BaseException:
+            await connection.close()
+            raise
+        return cls(connection)
 
     async def lease(self, shards: int) -> list[int]:
         """Lock up to `shards` free shards until the transaction ends."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlalchemy import text
+
 from threadly_contracts import Event
 
 from ...db import Database, Transaction

@@ -1,7 +1,8 @@
+# ruff: noqa: INP001 - Alembic loads revisions by path
 """The event core: outbox, inbox, schedules, idempotency, synchronisation with providers.
 
-Shapes and reasons: outbox and inbox as in the event design (log plus pending pointers, inbox partitioned by
-the time in a UUIDv7); idempotency keys as in draft-ietf-httpapi-idempotency-key-header; `sync_*` R-SYNC-02 to 04.
+Outbox and inbox as in the event design (log plus pending pointers, inbox partitioned by the time in a
+UUIDv7); idempotency keys as in draft-ietf-httpapi-idempotency-key-header; `sync_*` R-SYNC-02 to R-SYNC-04.
 """
 
 from alembic import op
