@@ -126,26 +126,33 @@ class Catalog:
     async def facts(self, subject: object) -> list[str]:
         return [fact for fact, _, _ in await self.events(subject)]
 
-    async def handle(self, consumer: str, *events: Event) -> None:
-        """Give events to a consumer's handlers, each in a transaction of its own, as the chassis does."""
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "deps": self.deps,
+            "event_id": new_id(),
+            "version": 1,
+            "occurred_at": datetime.now(UTC),
+            "attempt": 1,
+            "correlation_id": "",
+            "causation_id": None,
+            "replay_id": None,
+        }
+
+    async def handle(self, consumer: str, *events: Event, crash: Exception | None = None) -> None:
+        """Give events to a consumer's handlers, each in a transaction of its own, as the chassis does.
+
+        With `crash` that is raised after the handler and before the commit.
+        """
         chosen = SUBSCRIPTIONS[consumer]
         for one in events:
             handler = chosen.handlers[type(one)]
-            facts: dict[str, Any] = {
-                "deps": self.deps,
-                "event_id": new_id(),
-                "version": 1,
-                "occurred_at": datetime.now(UTC),
-                "attempt": 1,
-                "correlation_id": "",
-                "causation_id": None,
-                "replay_id": None,
-            }
             if not isinstance(chosen, Consumer):
-                await handler(one, EffectContext(**facts))
+                await handler(one, EffectContext(**self._facts()))
                 continue
             async with self.deps.db.transaction() as tx:
-                await handler(one, Context(tx=tx, **facts))
+                await handler(one, Context(tx=tx, **self._facts()))
+                if crash:
+                    raise crash
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[list[str]]:

@@ -146,6 +146,25 @@ async def test_an_item_that_never_was_here(catalog: Any, purchase: Callable[...,
             await catalog.handle("catalog.stock", getattr(purchase(nothing), fact)())
 
 
+@pytest.mark.parametrize("fact", ["started", "ended", "confirmed"])
+async def test_a_crash_before_the_commit_leaves_no_trace(
+    catalog: Any, purchase: Callable[..., Any], fact: str
+) -> None:
+    """The message comes again and finds everything as it was."""
+    item = await catalog.item()
+    buying = purchase(item)
+    if fact == "ended":
+        await catalog.handle("catalog.stock", buying.started())
+    before = await catalog.row(item), await catalog.facts(item["id"])
+    with pytest.raises(ConnectionError):
+        await catalog.handle("catalog.stock", getattr(buying, fact)(), crash=ConnectionError())
+    assert (await catalog.row(item), await catalog.facts(item["id"])) == before
+    assert await catalog.query("select 1 from ended_checkout") == []
+    await catalog.handle("catalog.stock", getattr(buying, fact)())
+    statuses = {"started": "RESERVED", "ended": "AVAILABLE", "confirmed": "SOLD"}
+    assert (await catalog.row(item))["status"] == statuses[fact]
+
+
 async def test_start_and_end_at_the_same_moment(catalog: Any, purchase: Callable[..., Any]) -> None:
     """Two workers hold the two events of one checkout at once: the item is free in the end."""
     items = [await catalog.item() for _ in range(8)]
