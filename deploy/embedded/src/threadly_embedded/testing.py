@@ -201,6 +201,7 @@ def running_gateway(folder: Path) -> Iterator[Gateway]:
         "THREADLY_GATEWAY_RATE_CREDENTIAL": "10r/s",
         "THREADLY_GATEWAY_BURST_CREDENTIAL": "20",
         "THREADLY_CLERK_SIGN_IN_URL": SIGN_IN,
+        "THREADLY_GATEWAY_MEDIA": str(folder / "media"),
         **{f"{package_of(name).upper()}_ADDRESS": f"127.0.0.1:{u.port}" for name, u in upstreams.items()},
     }
     url = f"http://127.0.0.1:{listen}"
