@@ -45,9 +45,9 @@ migrate: bootstrap ## Bring the running databases up to date
 
 .PHONY: test check lint types borders contracts
 test: bootstrap ## Every test: packages in parallel, then the architecture, then the stories one by one
-	pytest libs services deploy -n 4 --dist loadscope
+	pytest libs services deploy -n 4 --dist loadscope -m "not story and not compose"
 	pytest tests -m "not story and not compose"
-	pytest tests -m "story and not compose"
+	pytest deploy tests -m "story and not compose"
 
 check: lint types borders contracts ## Everything that can be judged without running the system
 

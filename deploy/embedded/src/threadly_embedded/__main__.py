@@ -5,11 +5,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 from . import control
+from .environment import own_settings
 from .errors import LauncherError, NotReadyError
 from .layout import Layout
 from .preflight import check_ports, check_python, check_tools
@@ -98,6 +99,7 @@ def _follow_start(layout: Layout) -> None:
     """Print each program as it gets ready; raises :class:`LauncherError` when it fails or takes too long."""
     shown: set[str] = set()
     begun, phase = time.monotonic(), ""
+    before = {name: standing.restarts for name, standing in control.read_status(layout).programs.items()}
     while time.monotonic() < begun + READY_SECONDS:
         found = control.read_status(layout)
         if found.phase == "failed":
@@ -111,7 +113,7 @@ def _follow_start(layout: Layout) -> None:
                 print(f"[{time.monotonic() - begun:5.1f} s]   {name} is ready", flush=True)
         if phase == "running" and shown == set(found.programs):
             return
-        if phase == "running" and any(s.restarts >= HOPELESS for s in found.programs.values()):
+        if phase == "running" and _is_hopeless(found, before):
             break
         time.sleep(0.1)
     found = control.read_status(layout)
@@ -119,6 +121,10 @@ def _follow_start(layout: Layout) -> None:
     raise LauncherError(
         f"not ready after {time.monotonic() - begun:.0f} s: {', '.join(late)}; see {layout.logs}"
     )
+
+
+def _is_hopeless(found: control.Status, before: Mapping[str, int]) -> bool:
+    return any(s.restarts - before.get(name, 0) >= HOPELESS for name, s in found.programs.items())
 
 
 def _load_demo(system: System) -> None:
@@ -189,7 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(options: argparse.Namespace) -> None:
-    system = System.from_environment()
+    own = own_settings()
+    system = System.at(control.as_running(Layout.from_environment(own)), own)
     match options.command:
         case "run":
             run(system, demo=not options.no_demo)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import LauncherError
 from .layout import Layout, root_folder
@@ -26,6 +26,7 @@ class Status:
     pid: int = 0
     phase: str = "stopped"
     fault: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
     programs: Mapping[str, Standing] = field(default_factory=dict)
 
 
@@ -51,7 +52,13 @@ def read_status(layout: Layout) -> Status:
         name: Standing(**{**standing, "state": State(standing["state"])})
         for name, standing in content["programs"].items()
     }
-    return Status(content["pid"], content["phase"], content["fault"], programs)
+    return Status(content["pid"], content["phase"], content["fault"], content["ports"], programs)
+
+
+def as_running(layout: Layout) -> Layout:
+    """Return the layout that the daemon was started with; this terminal may lack its port settings."""
+    ports = read_status(layout).ports if is_running(layout) else {}
+    return replace(layout, ports=ports) if ports else layout
 
 
 def start_daemon(layout: Layout) -> subprocess.Popen[bytes]:

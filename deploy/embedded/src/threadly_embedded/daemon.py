@@ -13,8 +13,10 @@ import sys
 from dataclasses import asdict
 from time import time
 
+from .environment import own_settings
 from .errors import LauncherError
 from .files import write_whole
+from .layout import Layout
 from .supervisor import Supervisor
 from .system import System
 
@@ -92,6 +94,7 @@ class Daemon:
             "pid": os.getpid(),
             "phase": self._phase,
             "fault": self._fault,
+            "ports": dict(self._layout.ports),
             "written": time(),
             "programs": {name: asdict(standing) for name, standing in standings.items()},
         }
@@ -100,7 +103,8 @@ class Daemon:
 
 def main() -> int:
     """Run the daemon unless one runs; returns the exit code."""
-    system = System.from_environment()
+    own = own_settings()
+    system = System.at(Layout.from_environment(own), own)
     system.make_folders()
     with system.layout.lock.open("w") as lock:
         try:

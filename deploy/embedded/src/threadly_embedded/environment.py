@@ -1,13 +1,14 @@
 """The settings that programs are started with (docs/seams.md §3)."""
 
 import base64
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from .files import secret, write_whole
-from .layout import SERVICES, Layout, package_of
+from .layout import SERVICES, Layout, package_of, root_folder
 from .ports import LOOPBACK
 
 #: Whose business a provider is; its settings are shown to nobody else.
@@ -29,6 +30,7 @@ def system_settings(layout: Layout, own: Mapping[str, str], *, amqp_url: str, **
         "THREADLY_MODE": "sandbox",
         "THREADLY_PUBLIC_URL": layout.public_url,
         "THREADLY_HTTP_HOST": LOOPBACK,
+        "THREADLY_MEDIA_FOLDER": str(layout.data / "media"),
         "THREADLY_AMQP_URL": amqp_url,
         "THREADLY_AMQP_MANAGEMENT_URL": urls["amqp_management_url"],
         "THREADLY_REDIS_URL": urls["redis_url"],
@@ -77,6 +79,11 @@ def database_url(layout: Layout, service: str) -> str:
     name = package_of(service)
     password = database_password(layout, service)
     return f"postgresql://{name}:{password}@{LOOPBACK}:{layout.ports['postgres']}/{name}"
+
+
+def own_settings() -> dict[str, str]:
+    """Return what the person set: this process' environment and, beneath it, the clone's ``.env``."""
+    return read_dotenv(root_folder() / ".env") | os.environ
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

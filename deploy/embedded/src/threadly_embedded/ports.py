@@ -1,20 +1,31 @@
 """Which TCP ports are free."""
 
+import secrets
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from .errors import NotReadyError
 
 LOOPBACK = "127.0.0.1"
+_BELOW_EPHEMERAL = range(10_000, 32_768)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ``count`` different free loopback ports, chosen by the kernel."""
+    """Return ``count`` different free loopback ports below 32768.
+
+    Not the kernel's choice: it chooses from where it also takes the ports of outgoing connections, so
+    such a port was sometimes taken again before the server bound it (a broker that never came up, once
+    in some dozen runs on a busy machine).
+    """
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
+        ports: list[int] = []
+        while len(ports) < count:
+            port = secrets.choice(_BELOW_EPHEMERAL)
+            probe = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind((LOOPBACK, port))
+                ports.append(port)
+        return ports
 
 
 def is_taken(port: int, host: str = LOOPBACK) -> bool:

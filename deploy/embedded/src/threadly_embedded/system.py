@@ -1,6 +1,5 @@
 """What the whole system consists of: the servers, the services, and what happens between their starts."""
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from importlib.util import find_spec
 
 import httpx
 
-from .environment import database_password, python_settings, read_dotenv, settings_for, system_settings
+from .environment import database_password, python_settings, settings_for, system_settings
 from .errors import LauncherError, NotReadyError
 from .files import write_whole
 from .layout import SERVICES, Layout, package_of, root_folder
@@ -69,12 +68,6 @@ class System:
             f"{layout.public_url}/health",
         )
         return cls(layout, postgres, redis, rabbitmq, nginx, settings)
-
-    @classmethod
-    def from_environment(cls) -> "System":
-        """Describe the system by this process' environment and, beneath it, the clone's ``.env``."""
-        own = read_dotenv(root_folder() / ".env") | os.environ
-        return cls.at(Layout.from_environment(own), own)
 
     @property
     def servers(self) -> list[list[Program]]:
@@ -181,6 +174,7 @@ def _gateway_values(layout: Layout, settings: Mapping[str, str]) -> dict[str, st
     values = {
         "THREADLY_GATEWAY_LISTEN": f"{host}:{layout.ports['gateway']}",
         "THREADLY_OPERATORS_LISTEN": f"{LOOPBACK}:{layout.ports['operators']}",
+        "THREADLY_GATEWAY_MEDIA": str(layout.data / "media"),
         # The dashboard and the web shop, which run in a browser on this machine.
         "THREADLY_GATEWAY_ORIGINS": r"^http://(localhost|127\.0\.0\.1):(3000|3001)$",
         **_LIMITS,

@@ -35,6 +35,7 @@ AMQP_URL = "THREADLY_TEST_AMQP_URL"
 AMQP_MANAGEMENT_URL = "THREADLY_TEST_AMQP_MANAGEMENT_URL"
 ADDRESSES = (POSTGRES_URL, REDIS_URL, AMQP_URL, AMQP_MANAGEMENT_URL)
 
+STOP_SECONDS = 60.0
 START_SECONDS = 180.0
 """Longest wait for all three; RabbitMQ took 60 s once on two cores that eight test runs shared."""
 
@@ -91,6 +92,7 @@ def start_host(record: Path, *, owner: int | None = None) -> Record:
         time.sleep(0.05)
     with suppress(ProcessLookupError):
         host.terminate()
+        host.wait(STOP_SECONDS)
     raise LauncherError(f"the test servers did not start: {log.read_text(errors='replace')[-2000:].strip()}")
 
 
@@ -143,6 +145,9 @@ async def _serve_embedded(folder: Path, record: Path, owner: int | None) -> None
         addresses = (postgres.admin_url, redis.url, rabbitmq.url, rabbitmq.management_url)
         Record(os.getpid(), dict(zip(ADDRESSES, addresses, strict=True))).write(record)
         await ending
+    else:
+        for name, standing in supervisor.standings.items():
+            print(f"{name} was {standing.state}: {standing.reason}", file=sys.stderr)
     starting.cancel()
     await supervisor.stop()
 
