@@ -39,8 +39,8 @@ def _required_key(request: Request) -> str:
 )
 async def start(
     body: StartCheckoutBody,
-    key: Annotated[str, Depends(_required_key)],
     principal: CurrentPrincipal,
+    key: Annotated[str, Depends(_required_key)],
     deps: Deps,
     response: Response,
 ) -> StartedCheckoutView:

@@ -8,11 +8,11 @@
     NotFound 404   CheckoutNotFound · OrderNotFound
 """
 
-from threadly_chassis.errors import Conflict, Invalid, NotFound, ThreadlyError
+from threadly_chassis.errors import Conflict, Invalid, Later, NotFound, ThreadlyError
 
 
-class ItemReserved(Conflict):
-    """Another buyer holds the item (E001)."""
+class ItemReserved(Conflict, Later):
+    """Another buyer holds the item; `Retry-After` says until when at most (E001)."""
 
     code = "item_reserved"
     title = "Somebody else is buying this item"
