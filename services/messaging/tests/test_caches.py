@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from threadly_chassis.cache import Cache
 from threadly_chassis.http import Principal
@@ -89,12 +90,11 @@ async def test_everything_works_without_redis(messaging: Any, buyer: Principal, 
 
 
 async def _behind_its_back(messaging: Any) -> None:
-    from sqlalchemy import text
-
     async with messaging.deps.db.transaction() as tx:
         await tx.session.execute(
             text(
-                "update message set content_text = case content_text when 'Changed' then 'Again' else 'Changed' end"
+                "update message set content_text = "
+                "case content_text when 'Changed' then 'Again' else 'Changed' end"
             )
         )
 

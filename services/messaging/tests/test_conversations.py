@@ -7,10 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from threadly_chassis.context import ActionContext, begin_action
 from threadly_chassis.http import Principal
 from threadly_chassis.ids import new_id
 from threadly_chassis.testing.identity import somebody
 from threadly_contracts.catalog import ProductStatus
+from threadly_messaging.use_cases.list_conversations import list_conversations
 
 pytestmark = pytest.mark.integration
 
@@ -136,9 +138,6 @@ async def test_the_inbox_pages_by_the_newest_message(messaging: Any, seller: Pri
 
 async def test_a_page_of_the_inbox_is_one_query(messaging: Any, seller: Principal) -> None:
     """R-PERF: no N+1; the count does not grow with the page."""
-    from threadly_chassis.context import ActionContext, begin_action
-    from threadly_messaging.use_cases.list_conversations import list_conversations
-
     counts = []
     for _ in range(3):
         await messaging.begin(somebody(), await messaging.offer(seller), "Hi")

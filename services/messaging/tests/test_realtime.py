@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
 from threadly_chassis.http import Principal
+from threadly_messaging.dependencies import pusher_realtime
 from threadly_messaging.gateways.realtime import MAX_DATA_BYTES, RealtimeAway, RealtimeRefused
 
 pytestmark = pytest.mark.integration
@@ -178,10 +180,8 @@ async def test_typing_costs_nothing_when_pusher_is_away(
     messaging: Any, settings: Any, conversation: str, buyer: Principal
 ) -> None:
     """Architecture §2, degraded by contract; the gateway's own word for it is `RealtimeAway`."""
-    from threadly_messaging.dependencies import _pusher
-
     async with httpx.AsyncClient() as http:
-        away = _pusher(settings.model_copy(update={"pusher_port": 1}), http)
+        away = pusher_realtime(settings.model_copy(update={"pusher_port": 1}), http)
         messaging.change(realtime=away)
 
         with pytest.raises(RealtimeAway):
@@ -194,15 +194,11 @@ async def test_typing_costs_nothing_when_pusher_is_away(
 
 async def test_what_pusher_would_never_take_is_refused_before_or_by_it(messaging: Any, settings: Any) -> None:
     """Providers §1.3: 10 kB, which the SDK does not check; wrong keys."""
-    from pydantic import SecretStr
-
-    from threadly_messaging.dependencies import _pusher
-
     room = MAX_DATA_BYTES - len('{"text": ""}')
     await messaging.deps.realtime.trigger("private-x", "x", {"text": "a" * room})
     with pytest.raises(RealtimeRefused):
         await messaging.deps.realtime.trigger("private-x", "x", {"text": "a" * (room + 1)})
     async with httpx.AsyncClient() as http:
-        stranger = _pusher(settings.model_copy(update={"pusher_secret": SecretStr("wrong")}), http)
+        stranger = pusher_realtime(settings.model_copy(update={"pusher_secret": SecretStr("wrong")}), http)
         with pytest.raises(RealtimeRefused):
             await stranger.trigger("private-x", "x", {})

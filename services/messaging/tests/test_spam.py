@@ -44,7 +44,7 @@ def test_talk_about_clothes_passes(text: str) -> None:
         "ADA @ EXAMPLE . COM",
         "find me on WhatsApp",
         "what\u200bsapp",
-        "ｗｈａｔｓａｐｐ",
+        "\uff57\uff48\uff41\uff54\uff53\uff41\uff50\uff50",
         "I can send it by Western Union",
         "pay me on PayPal",
         "Pay me directly and I'll give you a discount",

@@ -1,8 +1,9 @@
 """Where Clerk delivers its news."""
 
-from fastapi import HTTPException, Request, Response, status
+from fastapi import Request, Response, status
 
 from threadly_chassis.http import CurrentTransaction, router
+from threadly_chassis.http.problems import problem
 
 from ..dependencies import Deps
 from ..domain.svix import SignatureRefused
@@ -23,5 +24,5 @@ async def clerk_webhook(request: Request, tx: CurrentTransaction, deps: Deps) ->
             now=deps.clock.now(),
         )
     except (SignatureRefused, MalformedWebhook) as error:
-        raise HTTPException(status.HTTP_400_BAD_REQUEST, str(error)) from error
+        return problem(400, "webhook_refused", "The webhook is not accepted", str(error))
     return Response(status_code=status.HTTP_204_NO_CONTENT)
