@@ -1,5 +1,6 @@
 """Search-indexer on real servers, with the sandbox's Algolia over the wire."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -194,11 +195,14 @@ class Shelf:
     handle: Handle
 
     async def put(self, *products: ProductState) -> None:
-        """Project each and bring it to the index, as the consumers do one after the other."""
+        """Project each, then bring all to the index at once, as the consumers' lanes do."""
         for each in products:
             await self.handle(project_product, each)
-            message = DocumentChanged(product_id=each.product_id, version=1)
-            await self.handle(index_document, message)
+        await asyncio.gather(*(self.index(each.product_id) for each in products))
+
+    async def index(self, product_id: UUID) -> None:
+        """Handle a DocumentChanged of a product."""
+        await self.handle(index_document, DocumentChanged(product_id=product_id, version=1))
 
     async def query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         async with self.deps.db.read() as session:

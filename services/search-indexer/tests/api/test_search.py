@@ -232,12 +232,18 @@ async def test_any_text_is_a_search(
         assert answer.json()["degraded"] is degraded
 
 
-@pytest.mark.parametrize(
-    "params", [{"min_price": "1e3"}, {"max_price": "NaN"}, {"limit": 0}, {"limit": 101}, {"sort": "best"}]
-)
-async def test_what_cannot_be_meant_is_refused(client: httpx.AsyncClient, params: dict[str, Any]) -> None:
+async def test_what_cannot_be_meant_is_refused(client: httpx.AsyncClient) -> None:
     """E049."""
-    assert (await client.get("/v1/search", params=params)).status_code == 422
+    wrongs: list[dict[str, Any]] = [
+        {"min_price": "1e3"},
+        {"max_price": "NaN"},
+        {"limit": 0},
+        {"limit": 101},
+        {"sort": "best"},
+        {"category_id": "women"},
+    ]
+    for params in wrongs:
+        assert (await client.get("/v1/search", params=params)).status_code == 422, params
 
 
 async def test_an_unknown_record_in_the_index_is_dropped(
@@ -302,12 +308,17 @@ async def test_a_click_is_published_once_per_click_in_order(client: httpx.AsyncC
     assert [row["agg_version"] for row in versions] == [1, 2]
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"position": 0}, {"query_id": "a b"}, {"query_id": ""}, {"user_id": "x"}, {"product_id": "x"}]
-)
-async def test_a_click_on_nothing_is_refused(client: httpx.AsyncClient, wrong: dict[str, Any]) -> None:
+async def test_a_click_on_nothing_is_refused(client: httpx.AsyncClient) -> None:
     body = {"query_id": "q1", "product_id": str(new_id()), "position": 1}
-    assert (await client.post("/v1/search/clicks", json=body | wrong)).status_code == 422
+    wrongs: list[dict[str, Any]] = [
+        {"position": 0},
+        {"query_id": "a b"},
+        {"query_id": ""},
+        {"user_id": "x"},
+        {"product_id": "x"},
+    ]
+    for wrong in wrongs:
+        assert (await client.post("/v1/search/clicks", json=body | wrong)).status_code == 422, wrong
 
 
 async def test_an_edited_price_is_shown_at_once(
