@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, StringConstraints
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt, StrictStr, StringConstraints
 
 from threadly_chassis.http import MoneyView, RequestModel, ResponseModel
 from threadly_contracts.catalog import Condition, ProductState, ProductStatus
@@ -39,6 +39,11 @@ def _images(given: Iterable[str | ImageInput]) -> list[Image]:
     return [Image(one) if isinstance(one, str) else Image(one.url, one.alt) for one in given]
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for described in schema["properties"].values():
+        described.pop("default", None)
+
+
 class _Fields(RequestModel):
     def given(self) -> dict[str, Any]:
         """The fields that were sent, as the domain's cleaners take them."""
@@ -68,7 +73,9 @@ class RawProductInput(_Fields):
 class ProductChanges(_Fields):
     """What is to be different; what is left out stays. `null` empties an optional field."""
 
-    # The defaults are never read: only fields that were sent count.
+    # The defaults are never read, since only fields that were sent count; the reference does not show them.
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
     title: _Raw = ""
     description: _Raw = ""
     price: _Price = 0
@@ -105,6 +112,8 @@ class NewCategoryInput(RequestModel):
 
 class CategoryChanges(_Fields):
     """What is to be different; `parent_id: null` makes it a root."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     name: _Short = ""
     slug: _Slug = ""
