@@ -16,12 +16,14 @@ from .forms import Tree
 KEPT_FOR = 24 * 3600  # seconds
 _MAX_LENGTH = 255
 _KIND = "idempotency"
+_PRUNE_EVERY = 1_000  # pruning reads all keys, too much for every request
 
 
 class IdempotencyKeys:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
         self._running: set[str] = set()
+        self._kept = 0
 
     @contextmanager
     def reserved(self, key: str) -> Iterator[None]:
@@ -65,7 +67,9 @@ class IdempotencyKeys:
         return kept
 
     def keep(self, key: str, path: str, parameters: Tree, answer: Json) -> None:
-        self._documents.delete_where(_KIND, Where("created", "<=", now() - KEPT_FOR))
+        if self._kept % _PRUNE_EVERY == 0:
+            self._documents.delete_where(_KIND, Where("created", "<=", now() - KEPT_FOR))
+        self._kept += 1
         fingerprint = _fingerprint(path, parameters)
         self._documents.put(_KIND, answer | {"id": key, "created": now(), "fingerprint": fingerprint})
 
