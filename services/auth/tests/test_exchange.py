@@ -234,7 +234,7 @@ async def test_the_suspended_and_the_deleted_get_nothing(auth: Any, clerk: Any) 
     await auth.handle(apply_deletion, ClerkUserDeleted(clerk_id=gone, deleted_at=datetime.now(UTC)))
     auth.deps.recent._entries.clear()
 
-    assert [(await auth.exchange(token)).status_code for token in tokens] == [401, 401]
+    assert [(await auth.exchange(token)).status_code for token in tokens] == [403, 401]
 
 
 async def test_the_same_credential_is_examined_once_in_some_seconds(auth: Any, clerk: Any) -> None:

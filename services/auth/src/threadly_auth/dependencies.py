@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
 
@@ -15,10 +15,7 @@ from .gateways.clerk import Directory, Sessions
 from .gateways.clerk_directory import ClerkDirectory, clerk_client
 from .gateways.clerk_sessions import ClerkSessions
 from .settings import AuthSettings
-from .storage.recent import Recent
-
-if TYPE_CHECKING:
-    from .use_cases.exchange import SignedIn
+from .storage.signed_in import RecentExchanges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +29,7 @@ class AuthDeps:
     directory: Directory
     signer: IdentitySigner
     identity: IdentityVerifier
-    recent: "Recent[bytes, SignedIn]"
-    """Answers of the last seconds, by the credential's digest."""
+    recent: RecentExchanges
 
 
 @asynccontextmanager
@@ -60,7 +56,7 @@ async def open_deps(settings: AuthSettings) -> AsyncIterator[AuthDeps]:
                 directory=ClerkDirectory(client),
                 signer=IdentitySigner(settings.identity_private_key.get_secret_value()),
                 identity=IdentityVerifier(settings.identity_public_keys),
-                recent=Recent(limit=10_000),
+                recent=RecentExchanges(limit=10_000),
             )
     finally:
         await db.close()

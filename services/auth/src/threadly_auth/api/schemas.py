@@ -6,8 +6,8 @@ from uuid import UUID
 
 from threadly_chassis.http import ResponseModel
 
+from ..storage.signed_in import SignedIn
 from ..storage.tables import UserRow
-from ..use_cases.exchange import SignedIn
 
 
 class OwnProfile(ResponseModel):

@@ -16,7 +16,7 @@ from threadly_chassis.context import current_action
 from threadly_chassis.observability.metrics import PROVIDER_SECONDS
 
 from ..domain.profile import MalformedProfile, Profile, parse_profile
-from ..storage.recent import Recent
+from ..domain.recent import Recent
 from .clerk import ClerkAway
 
 #: The version that the official Python SDK 7.0 sends.
@@ -38,13 +38,13 @@ class ClerkDirectory:
 
     async def user(self, clerk_id: str) -> Profile | None:
         """Return a user; None when Clerk has none; raises `ClerkAway`."""
-        if (known := self._recent.get(clerk_id)) is not None:
+        if (known := self._recent.get(clerk_id, now=time.monotonic())) is not None:
             return known
         found = await self._get("get_user", f"/v1/users/{clerk_id}")
         if found is None:
             return None
         profile = _parsed(found)
-        self._recent.put(clerk_id, profile, seconds=FRESH_SECONDS)
+        self._recent.put(clerk_id, profile, now=time.monotonic(), seconds=FRESH_SECONDS)
         return profile
 
     async def newest_first(self) -> AsyncGenerator[Profile, None]:

@@ -1,12 +1,12 @@
 """Turn a credential into an identity token: the question that the gateway asks about every request."""
 
 import hashlib
-from dataclasses import dataclass
+import time
 from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from threadly_chassis.errors import Unauthenticated
+from threadly_chassis.errors import Forbidden, Unauthenticated
 from threadly_chassis.http import Principal
 from threadly_chassis.http.identity import ALGORITHM as IDENTITY_ALGORITHM
 from threadly_chassis.observability.logging import get_logger
@@ -16,6 +16,7 @@ from ..dependencies import AuthDeps
 from ..domain.profile import Profile
 from ..gateways.clerk import ClerkAway
 from ..storage import users
+from ..storage.signed_in import SignedIn
 from ..storage.tables import UserRow
 from .apply_profile import apply_profile
 
@@ -25,30 +26,28 @@ _log = get_logger(__name__)
 REMEMBERED_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A user, and the token that speaks for them until `expires_at`."""
+class AccountSuspended(Forbidden):
+    """Clerk's dashboard banned the user; the gateway turns the 403 into its own."""
 
-    token: str
-    expires_at: datetime
-    user: UserRow
+    code = "account_suspended"
+    title = "This account is suspended"
 
 
 async def exchange(credential: str, *, deps: AuthDeps) -> SignedIn:
     """Accept a Clerk session token, or an identity token that we issued.
 
     Raises `Unauthenticated`, with the address to sign in at, for a credential that is neither, is over, or
-    belongs to somebody suspended or deleted; `ClerkAway` when a first sign-in needs a Clerk that is away.
+    belongs to somebody deleted; `AccountSuspended`; `ClerkAway` when a first sign-in needs an absent Clerk.
     """
     key = hashlib.sha256(credential.encode()).digest()
-    if (known := deps.recent.get(key)) is not None:
+    if (known := deps.recent.get(key, now=time.monotonic())) is not None:
         return known
     try:
         signed_in = await _examine(credential, deps)
     except Unauthenticated as error:
         raise Unauthenticated(error.detail, sign_in_url=deps.settings.clerk_sign_in_url) from error
     left = (signed_in.expires_at - datetime.now(UTC)).total_seconds()
-    deps.recent.put(key, signed_in, seconds=min(REMEMBERED_SECONDS, left))
+    deps.recent.put(key, signed_in, now=time.monotonic(), seconds=min(REMEMBERED_SECONDS, left))
     return signed_in
 
 
@@ -104,7 +103,7 @@ def _open(user: UserRow | None) -> UserRow:
     if user is None or user.deleted_at is not None:
         raise Unauthenticated("There is no such account any more.")
     if user.suspended_at is not None:
-        raise Unauthenticated("This account is suspended.")
+        raise AccountSuspended("Write to support if you think this is a mistake.")
     return user
 
 
