@@ -10,7 +10,7 @@ from .api import Api, Refused
 from .catalogue import CATEGORIES, ITEMS, Item, items
 from .clerk import Clerk
 from .people import OPERATOR, PEOPLE, Person
-from .pictures import draw_all
+from .pictures import draw_all, file_names
 from .world import World
 
 #: Listings under way at once; more only makes them wait for each other on two cores.
@@ -28,41 +28,45 @@ async def _open(world: World, clerk: Clerk, person: Person) -> Api:
     return Api(world.public_url, session, patience=60)
 
 
+def _by_name(branches: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every category of a tree by its name."""
+    known: dict[str, dict[str, Any]] = {}
+    for branch in branches:
+        known[branch["name"]] = branch
+        known |= _by_name(branch.get("children", []))
+    return known
+
+
 async def _categories(operator: Api) -> dict[str, str]:
     """The ids of the leaf categories by name; made where they are missing."""
-    known = {branch["name"]: branch for branch in (await operator.get("/v1/categories"))["data"]}
+    known = _by_name((await operator.get("/v1/categories"))["data"])
+
+    async def ensure(name: str, **more: Any) -> str:
+        category = known.get(name) or await operator.post(
+            "/v1/categories", {"name": name, **more}, key=f"demo-category-{name}"
+        )
+        return str(category["id"])
+
     leaves: dict[str, str] = {}
     for place, (root, children) in enumerate(CATEGORIES):
-        parent = known.get(root) or await operator.post(
-            "/v1/categories", {"name": root, "position": place}, key=f"demo-category-{root}"
-        )
-        there = {child["name"]: child["id"] for child in parent.get("children", ())}
+        parent = await ensure(root, position=place)
         for position, (name, _) in enumerate(children):
-            leaves[name] = (
-                there.get(name)
-                or (
-                    await operator.post(
-                        "/v1/categories",
-                        {"name": name, "parent_id": parent["id"], "position": position},
-                        key=f"demo-category-{root}-{name}",
-                    )
-                )["id"]
-            )
+            leaves[name] = await ensure(name, parent_id=parent, position=position)
     return leaves
 
 
 async def _list_items(
-    sellers: list[Api], categories: dict[str, str], pictures: list[list[str]], public_url: str, tell: Progress
+    sellers: list[Api], categories: dict[str, str], public_url: str, tell: Progress
 ) -> None:
-    waiting = list(zip(items(len(sellers)), pictures, strict=True))
+    waiting = items(len(sellers))
     total, done = len(waiting), 0
 
     async def work() -> None:
         nonlocal done
         while waiting:
-            item, names = waiting.pop(0)
+            item = waiting.pop(0)
             await sellers[item.seller].post(
-                "/v1/products", _body(item, names, categories, public_url), key=f"demo-item-{item.number}"
+                "/v1/products", _body(item, categories, public_url), key=f"demo-item-{item.number}"
             )
             done += 1
             if done % 50 == 0 or done == total:
@@ -71,8 +75,10 @@ async def _list_items(
     await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
 
-def _body(item: Item, names: list[str], categories: dict[str, str], public_url: str) -> dict[str, Any]:
-    images = [{"url": f"{public_url}/media/demo/{name}", "alt": item.listing["title"]} for name in names]
+def _body(item: Item, categories: dict[str, str], public_url: str) -> dict[str, Any]:
+    images = [
+        {"url": f"{public_url}/media/demo/{name}", "alt": item.listing["title"]} for name in file_names(item)
+    ]
     return {**item.listing, "category_id": categories[item.category], "images": images}
 
 
@@ -87,15 +93,13 @@ async def load(world: World, tell: Progress = _say) -> None:
             tell("Demo data: already there")
             return
         tell("Demo data: drawing pictures")
-        pictures = await asyncio.to_thread(
-            draw_all, items(len(PEOPLE)), world.media_folder.resolve() / "demo"
-        )
+        await asyncio.to_thread(draw_all, items(len(PEOPLE)), world.media_folder.resolve() / "demo")
         operator = await _open(world, clerk, OPERATOR)
         sellers = [await _open(world, clerk, person) for person in PEOPLE]
         apis += [operator, *sellers]
         categories = await _categories(operator)
         tell(f"Demo data: {len(categories)} categories, {len(sellers)} people; listing {ITEMS} items")
-        await _list_items(sellers, categories, pictures, world.public_url, tell)
+        await _list_items(sellers, categories, world.public_url, tell)
         tell(f"Demo data: loaded in {time.monotonic() - started:.0f} s")
     finally:
         for api in apis:
