@@ -78,6 +78,8 @@ class Courier:
         self._on_delivered = on_delivered
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[Json] = []
+        # Not the client's own pool: it compares every waiting request with every connection each time.
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._client: httpx.AsyncClient | None = None
         self._dropped = self._delivered = self._refused = 0
         self.plan = Plan()
@@ -85,9 +87,7 @@ class Courier:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver while the block runs, starting with what an earlier process left undelivered."""
-        limits = httpx.Limits(max_connections=_CONCURRENCY)
-        timeout = httpx.Timeout(_ANSWER_TIMEOUT, pool=None)
-        async with httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as self._client:
+        async with httpx.AsyncClient(timeout=_ANSWER_TIMEOUT, trust_env=False) as self._client:
             for delivery in reversed(self._documents.find(_KIND)):
                 self._spawn(self._deliver(delivery))
             try:
@@ -187,12 +187,13 @@ class Courier:
         if self._client is None:
             return "not running"
         body = delivery["body"].encode()
-        proof = self._sign(delivery["secret"], delivery["message_id"], body, datetime.now(UTC))
         headers = {"Content-Type": "application/json", "User-Agent": f"Threadly-Sandbox/{self._provider}"}
-        try:
-            response = await self._client.post(delivery["url"], content=body, headers=headers | proof)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return type(error).__name__
+        async with self._slots:  # signed only now: a signature that waited in line could be too old
+            proof = self._sign(delivery["secret"], delivery["message_id"], body, datetime.now(UTC))
+            try:
+                response = await self._client.post(delivery["url"], content=body, headers=headers | proof)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                return type(error).__name__
         return str(response.status_code)
 
     def _record(self, delivery: Json, outcome: str) -> None:

@@ -69,7 +69,7 @@ class Account:
             "type": event_type,
         }
         self.save(event)
-        body = json.dumps(event, indent=2).encode()
+        body = json.dumps(event).encode()
         for endpoint in endpoints:
             self.courier.post(
                 message_id=event["id"],
