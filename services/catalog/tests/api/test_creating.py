@@ -6,7 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from threadly_catalog.api.schemas import RawProductInput
+from threadly_catalog.storage.sellers import Seller
+from threadly_catalog.use_cases.create_product import create_product
 from threadly_chassis.ids import new_id
+from threadly_chassis.testing import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -172,21 +176,36 @@ async def test_markup_is_reduced_to_the_safe_subset(catalog: Any) -> None:
 
 
 async def test_a_category_closed_at_the_same_moment(catalog: Any) -> None:
-    """E062: whoever comes first wins; no item is listed in a category that was closed before it."""
+    """E062: closing waits for a listing under way, and no listing follows a closing."""
     category = await catalog.category()
     body = catalog.listing(category)
-    closing = catalog.call("PATCH", f"/categories/{category}", catalog.operator, json={"active": False})
-    listing = [catalog.call("POST", "/products", catalog.seller, json=body) for _ in range(5)]
-    closed, *listed = await asyncio.gather(closing, *listing)
-    assert closed.status_code == 200
-    assert {answer.status_code for answer in listed} <= {201, 422}
-    rows = await catalog.query(
-        "select event_type from outbox_event where event_type not like '%declared%' order by id"
-    )
-    facts = [row["event_type"].split(".")[2] for row in rows]
-    assert facts.count("product_created") == [answer.status_code for answer in listed].count(201)
+    deps, closed = catalog.deps, {"json": {"active": False}}
+    async with asyncio.TaskGroup() as tasks, deps.db.transaction() as tx:
+        await create_product(
+            tx,
+            RawProductInput.model_validate(body).given(),
+            seller=Seller(catalog.seller.user_id, "Ada", None),
+            rules=deps.rules,
+            per_minute=10,
+            clock=deps.clock,
+        )
+        closing = tasks.create_task(
+            catalog.call("PATCH", f"/categories/{category}", catalog.operator, **closed)
+        )
+
+        async def waits() -> bool:
+            rows = await catalog.query(
+                "select 1 from pg_stat_activity "
+                "where wait_event_type = 'Lock' and datname = current_database()"
+            )
+            return bool(rows)
+
+        await eventually(waits, describe="the closing to wait for the listing")
+        assert not closing.done()
+    assert closing.result().status_code == 200
     after = await catalog.call("POST", "/products", catalog.seller, json=body)
     assert (after.status_code, after.json()["code"]) == (422, "category_not_usable")
+    assert len(await catalog.query("select 1 from product")) == 1
 
 
 async def test_a_seller_who_lists_too_fast_is_told_to_wait(catalog: Any) -> None:

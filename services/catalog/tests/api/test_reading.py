@@ -112,7 +112,7 @@ async def test_a_cursor_serves_only_its_own_list(catalog: Any) -> None:
         await catalog.list_item(category)
     cursor = (await catalog.call("GET", "/products?limit=1")).json()["next_cursor"]
     forged = ("A" if cursor[0] != "A" else "B") + cursor[1:]
-    for query in (f"category_id={category}&cursor={cursor}", f"cursor={forged}", "cursor=%00", "cursor=é"):
+    for query in (f"category_id={category}&cursor={cursor}", f"cursor={forged}", "cursor=%01", "cursor=é"):
         answer = await catalog.call("GET", f"/products?limit=1&{query}")
         assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid"), query
     assert (await catalog.call("GET", "/products?limit=0")).status_code == 422
