@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from .errors import Json, StripeError
 from .forms import Tree, as_list
@@ -80,13 +79,14 @@ def parse(model: type[P], tree: Tree) -> P:
     try:
         return model.model_validate(tree)
     except ValidationError as invalid:
-        raise _explain(invalid.errors(include_url=False)) from None
+        raise _explain(invalid) from None
 
 
 _RANK = {"extra_forbidden": 0, "missing": 1}  # Stripe names an unknown parameter before anything else
 
 
-def _explain(problems: list[ErrorDetails]) -> StripeError:
+def _explain(invalid: ValidationError) -> StripeError:
+    problems = invalid.errors(include_url=False)
     problem = min(problems, key=lambda each: _RANK.get(each["type"], 2))
     name = _bracketed(problem["loc"])
     value = problem["input"]
