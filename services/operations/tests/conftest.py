@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aio_pika
 import httpx
 import pytest
 from aio_pika import DeliveryMode, ExchangeType, Message
@@ -53,7 +54,7 @@ async def deps(settings: OperationsSettings) -> AsyncIterator[OperationsDeps]:
 @pytest.fixture
 async def queues(deps: OperationsDeps) -> AsyncIterator[dict[str, Any]]:
     """The consumer's queue and its dead letters, as its service would have declared them."""
-    connection = await deps.taking.get()
+    connection = await aio_pika.connect(deps.settings.amqp_url.get_secret_value())
     channel = await connection.channel()
     quorum: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1000}
     dead = await channel.declare_exchange("t.dlx", ExchangeType.DIRECT, durable=True)
@@ -61,7 +62,7 @@ async def queues(deps: OperationsDeps) -> AsyncIterator[dict[str, Any]]:
     dlq = await channel.declare_queue(f"{CONSUMER}.dlq", durable=True, arguments=quorum)
     await dlq.bind(dead, dlq.name)
     yield {"main": main, "dlq": dlq, "dead": dead}
-    await channel.close()
+    await connection.close()
 
 
 @pytest.fixture

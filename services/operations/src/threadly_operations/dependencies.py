@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
 from threadly_chassis.messaging.connection import BrokerConnection
+from threadly_chassis.messaging.gathering import DeadLetterTaker
 from threadly_chassis.messaging.publisher import Publisher
 
 from .settings import OperationsSettings
@@ -22,7 +23,7 @@ class OperationsDeps:
     settings: OperationsSettings
     db: Database
     clock: Clock
-    taking: BrokerConnection
+    taker: DeadLetterTaker
     publisher: Publisher
 
 
@@ -34,7 +35,7 @@ async def open_deps(settings: OperationsSettings) -> AsyncIterator[OperationsDep
     taking = BrokerConnection(url, "operations dead letters")
     publishing = BrokerConnection(url, "operations replay")
     try:
-        yield OperationsDeps(settings, db, SystemClock(), taking, Publisher(publishing))
+        yield OperationsDeps(settings, db, SystemClock(), DeadLetterTaker(taking), Publisher(publishing))
     finally:
         await taking.close()
         await publishing.close()

@@ -5,17 +5,18 @@ letter that comes back because the taker crashed is recognised by its id.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp import commands as spec
 
 from . import headers as h
-from .connection import BrokerConnection
+from .connection import BROKER_ERRORS, BrokerConnection
 from .publisher import Outgoing
 from .topology import dead_letter_queue
 
@@ -58,33 +59,50 @@ def stored(message: AbstractIncomingMessage) -> StoredMessage:
     return StoredMessage(properties, _jsonable(dict(message.headers)), bytes(message.body))
 
 
-async def take_dead_letters(
-    connection: BrokerConnection,
-    consumer: str,
-    store: Callable[[Sequence[StoredMessage]], Awaitable[None]],
-    *,
-    limit: int = 100,
-) -> int:
-    """Move up to `limit` dead letters of a consumer into `store`; acknowledged only when it has returned.
+class DeadLetterTaker:
+    """Moves dead letters out of the broker, over one channel that is opened again when it was lost."""
 
-    Returns how many there were; 0 when the consumer has no dead-letter queue. Raises one of `BROKER_ERRORS`
-    when the broker is away.
-    """
-    broker = await connection.get()
-    taken: list[AbstractIncomingMessage] = []
-    channel = await broker.channel()
-    try:
-        queue = await channel.get_queue(dead_letter_queue(consumer), ensure=False)
+    def __init__(self, connection: BrokerConnection) -> None:
+        self._connection = connection
+        self._channel: AbstractChannel | None = None
+
+    async def take(
+        self, consumer: str, store: Callable[[Sequence[StoredMessage]], Awaitable[None]], *, limit: int = 100
+    ) -> int:
+        """Move up to `limit` dead letters of a consumer into `store`; acknowledged when it has returned.
+
+        Returns how many there were; 0 when the consumer has no dead-letter queue. Raises what `store`
+        raises, and one of `BROKER_ERRORS` when the broker is away; then all of them come again.
+        """
+        try:
+            return await self._take(consumer, store, limit)
+        except ChannelNotFoundEntity:
+            await self._hang_up()
+            return 0
+        except BaseException:
+            await self._hang_up()
+            raise
+
+    async def _take(
+        self, consumer: str, store: Callable[[Sequence[StoredMessage]], Awaitable[None]], limit: int
+    ) -> int:
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await (await self._connection.get()).channel()
+        queue = await self._channel.get_queue(dead_letter_queue(consumer), ensure=False)
+        taken: list[AbstractIncomingMessage] = []
         while len(taken) < limit and (message := await queue.get(fail=False, timeout=5)):
             taken.append(message)
         if taken:
             await store([stored(message) for message in taken])
             await taken[-1].ack(multiple=True)
-    except ChannelNotFoundEntity:
-        return 0
-    finally:
-        await channel.close()
-    return len(taken)
+        return len(taken)
+
+    async def _hang_up(self) -> None:
+        # What was taken and not acknowledged goes back to its queue with the channel.
+        channel, self._channel = self._channel, None
+        if channel is not None and not channel.is_closed:
+            with suppress(*BROKER_ERRORS):
+                await channel.close()
 
 
 def replay(message: StoredMessage, *, consumer: str, replay_id: UUID) -> Outgoing:

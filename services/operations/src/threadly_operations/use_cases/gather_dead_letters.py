@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from threadly_chassis.messaging.gathering import StoredMessage, take_dead_letters
+from threadly_chassis.messaging.gathering import StoredMessage
 from threadly_chassis.observability.logging import get_logger
 
 from ..dependencies import OperationsDeps
@@ -30,5 +30,5 @@ async def _gather(deps: OperationsDeps, consumer: str) -> None:
                 if changed:
                     _log.warning("dead letter", consumer=consumer, dead_letter_id=str(letter))
 
-    while await take_dead_letters(deps.taking, consumer, store):
+    while await deps.taker.take(consumer, store):
         pass
