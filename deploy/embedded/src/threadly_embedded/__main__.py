@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 from . import control
-from .environment import own_settings
+from .environment import own_settings, python_settings
 from .errors import LauncherError, NotReadyError
 from .layout import Layout
 from .preflight import check_ports, check_python, check_tools
 from .program import Program
-from .shell import run as run_program
+from .shell import show
 from .supervisor import State
 from .system import System
 
@@ -130,11 +130,9 @@ def _is_hopeless(found: control.Status, before: Mapping[str, int]) -> bool:
 def _load_demo(system: System) -> None:
     if find_spec("threadly_demo.load") is None:
         return
-    print("Loading the demo data.", flush=True)
-    done = run_program((sys.executable, "-m", "threadly_demo.load"), environment=system.settings)
-    if done.returncode != 0:
-        raise LauncherError(f"the demo data did not load: {(done.stderr or done.stdout).strip()[-2000:]}")
-    print(done.stdout.strip())
+    environment = {**system.settings, **python_settings(system.layout)}
+    if show((sys.executable, "-m", "threadly_demo.load"), environment=environment) != 0:
+        raise LauncherError("the demo data did not load; see above, and make logs")
 
 
 def _say_where(system: System) -> None:
@@ -146,8 +144,8 @@ def _say_where(system: System) -> None:
   Sandbox          {layout.sandbox_url}   (sign in, mails, payments, pushes)
 """)
     if find_spec("threadly_demo.accounts") is not None:
-        done = run_program((sys.executable, "-m", "threadly_demo.accounts"), environment=system.settings)
-        print(done.stdout.rstrip() + "\n")
+        show((sys.executable, "-m", "threadly_demo.accounts"), environment=system.settings)
+        print()
 
 
 def _print_health(system: System) -> bool:

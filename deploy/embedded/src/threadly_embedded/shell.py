@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 
@@ -27,3 +28,11 @@ def run(
         timeout=timeout,
         env={**os.environ, **(environment or {})},
     )
+
+
+def show(command: Sequence[str], *, environment: Mapping[str, str]) -> int:
+    """Run ``command`` with its output on this terminal; return its exit code."""
+    sys.stdout.flush()
+    return subprocess.run(  # noqa: S603 - see above
+        command, check=False, stdin=subprocess.DEVNULL, env={**os.environ, **environment}
+    ).returncode
