@@ -13,9 +13,12 @@ PACKAGES := $(sort $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.tom
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-.PHONY: bootstrap
+.PHONY: bootstrap bootstrap-node
 bootstrap:
 	@deploy/embedded/bootstrap
+
+bootstrap-node:
+	@deploy/embedded/bootstrap with-node
 
 # ---- Run it ----------------------------------------------------------------------------------------
 
@@ -35,7 +38,7 @@ logs: bootstrap ## Follow the logs; SERVICE=orders shows one service's
 reset: bootstrap ## Stop and delete all data, passwords and logs of this clone
 	@$(LAUNCHER) reset
 
-demo: bootstrap ## Tell the story of one sale on the running system, step by step
+demo: bootstrap-node ## Tell the story of one sale on the running system, step by step
 	@eval "$$($(LAUNCHER) env)" && python -m threadly_demo
 
 migrate: bootstrap ## Bring the running databases up to date
@@ -44,7 +47,7 @@ migrate: bootstrap ## Bring the running databases up to date
 # ---- Prove it --------------------------------------------------------------------------------------
 
 .PHONY: test check lint types borders contracts
-test: bootstrap ## Every test: packages in parallel, then the architecture, then the stories one by one
+test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
 	pytest libs services deploy -n 4 --dist loadscope -m "not story and not compose"
 	pytest tests -m "not story and not compose"
 	pytest deploy tests -m "story and not compose"
@@ -80,7 +83,7 @@ bench: bootstrap ## Measure the running system against its budgets
 endif
 
 .PHONY: compose-test
-compose-test: bootstrap ## Run the stories against docker compose (needs a Docker engine)
+compose-test: bootstrap-node ## Run the stories against docker compose (needs a Docker engine)
 	pytest tests -m compose
 
 # ---- Change it -------------------------------------------------------------------------------------
