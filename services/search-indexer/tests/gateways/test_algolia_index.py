@@ -55,7 +55,7 @@ async def test_a_refused_connection_is_unavailable(settings: SearchIndexerSettin
 
 
 async def test_a_slow_index_is_given_up_in_time(deps: Any, algolia: Any) -> None:
-    await algolia.control(slow_ms=60_000)
+    await algolia.control(slow_ms=5_000)
     async with asyncio.timeout(4):
         with pytest.raises(IndexUnavailable):
             await deps.index.search(SEARCH, (), offset=0, length=1)
