@@ -65,16 +65,21 @@ types: bootstrap ## Types, strict, sources and tests (mypy)
 	  [ -n "$$(find $$folders -name '*.py' | head -n 1)" ] || continue; \
 	  echo "mypy $$package"; mypy --no-error-summary $$folders || failed=yes; \
 	done; [ -z "$$failed" ]
+	mypy --no-error-summary tools tests/architecture
 
-borders: bootstrap ## Who may import whom (import-linter), and that what is imported is declared (deptry)
+borders: bootstrap ## Who may import whom (import-linter), declared imports (deptry), the rules of this project
 	lint-imports
 	@for package in $(PACKAGES); do \
-	  echo "deptry $$package"; (cd $$package && deptry src 2>&1) | grep -v -E '^(Scanning|Success)' && failed=yes; \
+	  echo "deptry $$package"; said=$$(cd $$package && deptry --no-ansi src 2>&1) || { echo "$$said"; failed=yes; }; \
 	done; [ -z "$$failed" ]
+	python -m tools.checks
 
-contracts: bootstrap ## Event schemas and the API document: current, and nothing published is broken
+contracts: bootstrap ## Event schemas and generated documents: current, and nothing published is broken
 	python -m threadly_contracts.generate --check libs/contracts
 	python -m threadly_embedded.openapi --check
+	python -m tools.event_map --check
+	python -m tools.spec_coverage --check
+	python -m tools.env_example --check
 
 ifneq ($(wildcard tests/load),)
 .PHONY: bench
@@ -88,7 +93,7 @@ compose-test: bootstrap-node ## Run the stories against docker compose (needs a 
 
 # ---- Change it -------------------------------------------------------------------------------------
 
-.PHONY: lock sync openapi
+.PHONY: lock sync openapi documents
 lock: bootstrap ## Lock all dependencies anew, with hashes
 	tools/lock
 
@@ -98,3 +103,10 @@ sync: ## Install the locked dependencies again
 
 openapi: bootstrap ## Write the merged API document anew
 	python -m threadly_embedded.openapi
+
+documents: bootstrap ## Write everything that is made from the code: schemas, API, event map, coverage, .env.example
+	python -m threadly_contracts.generate libs/contracts
+	python -m threadly_embedded.openapi
+	python -m tools.event_map
+	python -m tools.spec_coverage
+	python -m tools.env_example
