@@ -38,11 +38,12 @@ class Cast:
         self._clerk = Clerk(world.clerk_url, world.clerk_key)
         self._http = httpx.AsyncClient(timeout=10, trust_env=False)
         self._actors: list[Actor] = []
+        self._stripe_http = stripe.HTTPXClient(timeout=10)
         self.stripe = stripe.StripeClient(
             world.stripe_publishable_key,
             base_addresses={"api": world.stripe_url},
             max_network_retries=2,
-            http_client=stripe.HTTPXClient(timeout=10),
+            http_client=self._stripe_http,
         )
 
     async def __aenter__(self) -> Self:
@@ -57,6 +58,7 @@ class Cast:
             await actor.api.close()
         await self._clerk.close()
         await self._http.aclose()
+        await self._stripe_http.close_async()
 
     async def enter(self, first_name: str, last_name: str = "", **more: Any) -> Actor:
         """Somebody signs in at Clerk; our system has not heard of them yet."""

@@ -62,7 +62,7 @@ def _exports(text: str) -> dict[str, str]:
 
 @contextmanager
 def running_system(folder: Path, **settings: str) -> Iterator[RunningSystem]:
-    """Run a system in `folder` on free ports, without demo data; raises AssertionError when it does not start."""
+    """Run a system in `folder` on free ports, without demo data; raises AssertionError unless it starts."""
     names = list(Layout.from_environment({"THREADLY_RUN_FOLDER": str(folder)}).ports)
     numbers = free_ports(len(names))
     ports = {variable_of(name): str(port) for name, port in zip(names, numbers, strict=True)}
