@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from threadly_auth.domain.messages import ClerkUserChanged, ClerkUserDeleted
 from threadly_auth.domain.profile import parse_profile
+from threadly_auth.storage import users
 from threadly_auth.use_cases.exchange import exchange
 from threadly_auth.use_cases.follow_clerk import apply_change, apply_deletion
 from threadly_chassis.clock import FrozenClock
@@ -137,6 +138,20 @@ async def test_activity_is_noted_at_most_once_a_minute(auth: Any, clerk: Any) ->
 
     start = datetime(2026, 5, 1, 12, tzinfo=UTC)
     assert [int((moment - start).total_seconds()) for moment in seen] == [0, 0, 60, 60, 121]
+
+
+async def test_of_two_processes_that_note_activity_at_once_one_writes(auth: Any, clerk: Any) -> None:
+    """The statement looks again: both may have read the old time before either wrote."""
+    clock = FrozenClock(datetime(2026, 5, 1, 12, tzinfo=UTC))
+    auth.use_clock(clock)
+    await auth.identity(await clerk.session_token(await clerk.add()))
+    (row,) = await auth.rows()
+    for seconds in (61, 62):
+        async with auth.deps.db.transaction() as tx:
+            await users.touch(tx.session, row["id"], clock.now() + timedelta(seconds=seconds))
+
+    (row,) = await auth.rows()
+    assert row["last_active_at"] == clock.now() + timedelta(seconds=61)
 
 
 async def test_every_flaw_of_a_token_is_refused_with_the_way_to_sign_in(auth: Any, clerk: Any) -> None:
