@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from threadly_chassis.ids import new_id
 from threadly_chassis.testing.identity import somebody
 from threadly_orders.gateways.payments import PaymentsUnavailable
 
@@ -142,6 +143,9 @@ async def test_a_late_payment_for_an_item_that_is_gone_goes_back_once(
             await shop.webhook(event)
         shop.post.seen = 0
         await shop.post.run()
+    await shop.hears("refund.created")
+    for envelope, event in await shop.post.published():
+        await shop.post.deliver(envelope.model_copy(update={"event_id": new_id()}), event)
     answer = (await shop.get(f"/v1/checkouts/{checkout['id']}")).json()
     assert answer["status"] == "REJECTED"
     assert "Your money goes back in full" in answer["reason"]

@@ -6,6 +6,7 @@ import pytest
 import stripe
 from sqlalchemy import text
 
+from threadly_chassis.observability.metrics import DOMAIN_EVENTS
 from threadly_chassis.testing.identity import somebody
 from threadly_orders.schedules import schedules
 from threadly_orders.use_cases.check_promises import broken_promises, check_promises
@@ -80,6 +81,19 @@ async def test_a_cancellation_at_stripe_ends_the_checkout(shop: Any) -> None:
     assert await shop.status(checkout) == "CANCELLED"
 
 
+async def test_the_news_of_our_own_cancellation_changes_nothing(shop: Any, quarter_hour: timedelta) -> None:
+    """E019: late ones are ignored; an ended checkout ends once, whatever Stripe still says about it."""
+    checkout = await shop.started((await shop.listed()).product_id)
+    await shop.pay(checkout, "pm_card_chargeDeclined")
+    shop.clock.move(quarter_hour)
+    await expire_checkouts(shop.deps)
+    await shop.hears("payment_intent.payment_failed", "payment_intent.canceled")
+    assert await shop.status(checkout) == "EXPIRED"
+    facts = await shop.post.types()
+    assert facts.count("checkout_ended") == 1
+    assert facts.count("payment_failed") == 0
+
+
 async def test_the_sweeper_finishes_what_a_crash_left(shop: Any) -> None:
     """E035: the same key finds the intent that was made before."""
     product = await shop.listed()
@@ -136,20 +150,17 @@ async def test_the_poll_pages_through_everything(shop: Any) -> None:
     assert await shop.count("stripe_event") == 101
 
 
-async def test_reconciling_settles_a_capture_that_nobody_heard_of(
-    shop: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Architecture §5.6: every pair that does not match is found, mended and reported."""
-    reported: list[BaseException] = []
-    monkeypatch.setattr(
-        "threadly_orders.use_cases.reconcile_payments.capture", lambda error, **_: reported.append(error)
-    )
+async def test_reconciling_settles_a_capture_that_nobody_heard_of(shop: Any) -> None:
+    """Architecture §5.6: every pair that does not match is found, mended and counted, once."""
+    counter = DOMAIN_EVENTS.labels("capture_found_by_reconciler")
+    before = counter._value.get()
     checkout = await shop.started((await shop.listed()).product_id)
+    await reconcile_payments(shop.deps)
     await shop.pay(checkout)
     await reconcile_payments(shop.deps)
     await reconcile_payments(shop.deps)
     assert await shop.status(checkout) == "COMPLETED"
-    assert len(reported) == 1
+    assert counter._value.get() == before + 1
 
 
 async def test_broken_promises_are_named(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
