@@ -154,6 +154,13 @@ class Catalog:
                 if crash:
                     raise crash
 
+    async def waits_for_a_lock(self) -> bool:
+        """Whether somebody waits for a lock in this database."""
+        statement = (
+            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        return bool(await self.query(statement))
+
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[list[str]]:
         """The statements that are sent inside the block."""

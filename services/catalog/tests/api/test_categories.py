@@ -6,7 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from threadly_catalog.use_cases.change_category import change_category
 from threadly_chassis.ids import new_id
+from threadly_chassis.testing import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -65,13 +67,14 @@ async def test_a_closed_category_closes_its_branch(catalog: Any) -> None:
 
 
 async def test_no_loops_not_even_together(catalog: Any) -> None:
+    """Two moves, each harmless by itself, at the same moment: the second sees the first."""
     one, two = await catalog.category("One"), await catalog.category("Two")
     assert (await _change(catalog, one, parent_id=str(one))).status_code == 422
-    answers = await asyncio.gather(
-        _change(catalog, one, parent_id=str(two)), _change(catalog, two, parent_id=str(one))
-    )
-    assert sorted(answer.status_code for answer in answers) == [200, 422]
-    assert {answer.json().get("code") for answer in answers} == {None, "category_loop"}
+    async with asyncio.TaskGroup() as tasks, catalog.deps.db.transaction() as tx:
+        await change_category(tx, one, {"parent_id": two}, is_current=lambda _: True)
+        other = tasks.create_task(_change(catalog, two, parent_id=str(one)))
+        await eventually(catalog.waits_for_a_lock, describe="the second move to wait for the first")
+    assert (other.result().status_code, other.result().json()["code"]) == (422, "category_loop")
     again = await _change(catalog, one, parent_id=None)
     assert again.json()["parent_id"] is None
 

@@ -6,9 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from threadly_catalog.api.schemas import RawProductInput
-from threadly_catalog.storage.sellers import Seller
-from threadly_catalog.use_cases.create_product import create_product
+from threadly_catalog.storage.categories import lock_for_listing
 from threadly_chassis.ids import new_id
 from threadly_chassis.testing import eventually
 
@@ -176,36 +174,18 @@ async def test_markup_is_reduced_to_the_safe_subset(catalog: Any) -> None:
 
 
 async def test_a_category_closed_at_the_same_moment(catalog: Any) -> None:
-    """E062: closing waits for a listing under way, and no listing follows a closing."""
+    """E062: closing waits for a listing that has found the category open; no listing follows a closing."""
     category = await catalog.category()
-    body = catalog.listing(category)
-    deps, closed = catalog.deps, {"json": {"active": False}}
-    async with asyncio.TaskGroup() as tasks, deps.db.transaction() as tx:
-        await create_product(
-            tx,
-            RawProductInput.model_validate(body).given(),
-            seller=Seller(catalog.seller.user_id, "Ada", None),
-            rules=deps.rules,
-            per_minute=10,
-            clock=deps.clock,
-        )
-        closing = tasks.create_task(
-            catalog.call("PATCH", f"/categories/{category}", catalog.operator, **closed)
-        )
-
-        async def waits() -> bool:
-            rows = await catalog.query(
-                "select 1 from pg_stat_activity "
-                "where wait_event_type = 'Lock' and datname = current_database()"
-            )
-            return bool(rows)
-
-        await eventually(waits, describe="the closing to wait for the listing")
+    path, closed = f"/categories/{category}", {"json": {"active": False}}
+    async with asyncio.TaskGroup() as tasks, catalog.deps.db.transaction() as tx:
+        await lock_for_listing(tx.session, category)
+        closing = tasks.create_task(catalog.call("PATCH", path, catalog.operator, **closed))
+        await eventually(catalog.waits_for_a_lock, describe="the closing to wait for the listing")
         assert not closing.done()
     assert closing.result().status_code == 200
-    after = await catalog.call("POST", "/products", catalog.seller, json=body)
-    assert (after.status_code, after.json()["code"]) == (422, "category_not_usable")
-    assert len(await catalog.query("select 1 from product")) == 1
+    answer = await catalog.call("POST", "/products", catalog.seller, json=catalog.listing(category))
+    assert (answer.status_code, answer.json()["code"]) == (422, "category_not_usable")
+    assert await catalog.query("select 1 from product") == []
 
 
 async def test_a_seller_who_lists_too_fast_is_told_to_wait(catalog: Any) -> None:
