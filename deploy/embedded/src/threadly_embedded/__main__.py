@@ -22,7 +22,7 @@ from .system import System
 READY_SECONDS = 240.0
 """Longest wait for everything; a first start took 25 s on two free cores, 150 s on two busy ones."""
 
-HOPELESS = 4
+HOPELESS = 6
 """Restarts after which waiting for a program is given up; the daemon itself goes on trying."""
 
 
@@ -113,7 +113,7 @@ def _follow_start(layout: Layout) -> None:
                 print(f"[{time.monotonic() - begun:5.1f} s]   {name} is ready", flush=True)
         if phase == "running" and shown == set(found.programs):
             return
-        if phase == "running" and _is_hopeless(found, before):
+        if _is_hopeless(found, before):
             break
         time.sleep(0.1)
     found = control.read_status(layout)
