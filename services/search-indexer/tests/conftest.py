@@ -15,6 +15,7 @@ from sqlalchemy import text
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging import Context, EffectContext
 from threadly_chassis.testing.fixtures import DatabaseFactory
+from threadly_chassis.testing.identity import TestIdentity
 from threadly_contracts.auth import UserRegistered, UserUpdated
 from threadly_contracts.catalog import CategoryChanged, ProductCreated, ProductState
 from threadly_sandbox.algolia.app import create_app as create_algolia
@@ -56,11 +57,19 @@ async def algolia(algolia_server: Algolia) -> AsyncIterator[Algolia]:
 
 
 @pytest.fixture
-def settings(service_database: DatabaseFactory, algolia: Algolia, redis_url: str) -> SearchIndexerSettings:
+def identity() -> TestIdentity:
+    return TestIdentity()
+
+
+@pytest.fixture
+def settings(
+    service_database: DatabaseFactory, algolia: Algolia, redis_url: str, identity: TestIdentity
+) -> SearchIndexerSettings:
     return SearchIndexerSettings(
         database_url=SecretStr(service_database("threadly_search_indexer")),
         amqp_url=SecretStr("amqp://unused"),
         redis_url=SecretStr(redis_url),
+        identity_public_keys=(identity.public_key,),
         algolia_hosts=(algolia.url,),
         algolia_index=f"products_{new_id().hex}",
     )

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from threadly_chassis.ids import new_id
+from threadly_chassis.testing.identity import TestIdentity, somebody
 from threadly_contracts.catalog import ProductReserved, ProductSold, ProductUpdated
 from threadly_search_indexer.use_cases.project_category import project_category
 from threadly_search_indexer.use_cases.project_product import project_product
@@ -293,16 +294,20 @@ async def test_one_search_asks_the_index_once_and_the_database_once(
     assert len([query for query in queries if "search_product" in query]) == 1
 
 
-async def test_a_click_is_published_once_per_click_in_order(client: httpx.AsyncClient, shelf: Any) -> None:
-    """R-SRCH-09, SE-16."""
+async def test_a_click_is_published_once_per_click_in_order(
+    client: httpx.AsyncClient, shelf: Any, identity: TestIdentity
+) -> None:
+    """R-SRCH-09, SE-16: by a guest, then by somebody whose click is sent twice."""
     body = {"query_id": "q1", "product_id": str(new_id()), "position": 3}
-    for position in (3, 4):
-        answer = await client.post("/v1/search/clicks", json=body | {"position": position})
+    person = somebody()
+    signed_in = identity.headers(person) | {"Idempotency-Key": "one click"}
+    for position, headers in ((3, {}), (4, signed_in), (4, signed_in)):
+        answer = await client.post("/v1/search/clicks", json=body | {"position": position}, headers=headers)
         assert answer.status_code == 204
     clicks = await shelf.published("search_result_clicked")
     assert [(click["query_id"], click["position"], click["user_id"]) for click in clicks] == [
         ("q1", 3, None),
-        ("q1", 4, None),
+        ("q1", 4, str(person.user_id)),
     ]
     versions = await shelf.query("select agg_version from outbox_event where agg_id = 'q1' order by id")
     assert [row["agg_version"] for row in versions] == [1, 2]

@@ -164,6 +164,7 @@ class RedisStore:
 
     async def invalidate(self, tag: str) -> int:
         """Make every entry of a tag unservable, at once; then delete them in batches and count them."""
+        self._refuse_when_open()
         stamp, aside = await self._ask(self._invalidate([], [self._prefix, tag, _REMEMBER_MS]))
         dropped, taken = 0, _BATCH if aside else 0
         while taken == _BATCH:
