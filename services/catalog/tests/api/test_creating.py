@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from threadly_catalog.storage.categories import lock_for_listing
 from threadly_chassis.ids import new_id
@@ -171,6 +172,27 @@ async def test_markup_is_reduced_to_the_safe_subset(catalog: Any) -> None:
     assert "onclick" not in shown["description"]
     assert "javascript" not in shown["description"]
     assert shown["description_text"].startswith("A lovely dress")
+
+
+async def test_a_listing_is_logged_and_counted_once_it_stands(
+    catalog: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R-CAT-12: with its ids; a refused one is neither, nor is the replay of the same key."""
+    category = await catalog.category()
+    body, key = catalog.listing(category), {"Idempotency-Key": "once"}
+    before = _counted()
+    with caplog.at_level("INFO", logger="threadly_catalog.api.aftermath"):
+        await catalog.call("POST", "/products", catalog.seller, json=body | {"price": "0"})
+        for _ in range(2):
+            shown = await catalog.call("POST", "/products", catalog.seller, json=body, headers=key)
+    assert _counted() == before + 1
+    [line] = [record.getMessage() for record in caplog.records if "product_created" in record.getMessage()]
+    assert shown.json()["id"] in line
+    assert str(catalog.seller.user_id) in line
+
+
+def _counted() -> float:
+    return REGISTRY.get_sample_value("threadly_domain_total", {"what": "product_created"}) or 0
 
 
 async def test_a_category_closed_at_the_same_moment(catalog: Any) -> None:

@@ -14,7 +14,8 @@ from ..use_cases.create_category import NewCategory, create_category
 from ..use_cases.get_category_tree import get_category_tree
 from .aftermath import Aftermath, settling_router
 from .etags import Versioned, etag
-from .schemas import CategoryBranch, CategoryChanges, CategoryTree, CategoryView, NewCategoryInput
+from .schemas import CategoryChanges, NewCategoryInput
+from .views import CategoryBranch, CategoryTree, CategoryView
 
 routes = settling_router("/v1/categories", tags=["categories"])
 

@@ -19,16 +19,8 @@ from ..use_cases.list_products import ProductQuery, list_products
 from ..use_cases.load_products import load_products
 from .aftermath import After, Aftermath, settling_router
 from .etags import Versioned, etag
-from .schemas import (
-    ListParameters,
-    ProductBatch,
-    ProductChanges,
-    ProductList,
-    ProductView,
-    RawProductInput,
-    SellerView,
-    StatsView,
-)
+from .schemas import ListParameters, ProductChanges, RawProductInput
+from .views import ProductBatch, ProductList, ProductView, SellerView, StatsView
 
 routes = settling_router("/v1/products", tags=["products"])
 
