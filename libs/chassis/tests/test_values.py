@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from threadly_chassis.clock import FrozenClock, SystemClock
+from threadly_chassis.errors import Conflict
 from threadly_chassis.http import Cursors
 from threadly_chassis.http.cursors import CursorMalformed
 from threadly_chassis.ids import new_id
@@ -140,3 +141,9 @@ def test_clocks_tell_utc_and_can_be_moved() -> None:
 def test_secrets_are_masked_by_field_name() -> None:
     record = mask_secrets(None, "", {"event": "x", "client_secret": "a", "buyer_email": "b", "path": "/c"})
     assert record == {"event": "x", "client_secret": "***", "buyer_email": "***", "path": "/c"}
+
+
+def test_an_extra_cannot_overwrite_a_member_of_the_problem() -> None:
+    with pytest.raises(TypeError, match="status"):
+        Conflict("taken", status="OPEN")
+    assert Conflict("taken", state="OPEN").extras == {"state": "OPEN"}

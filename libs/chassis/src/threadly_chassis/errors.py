@@ -28,6 +28,10 @@ Only `threadly_chassis.http.problems` turns a kind into a status.
 from typing import Any, ClassVar
 
 
+#: What a problem document says anyway (RFC 9457 §3.1, and ours).
+_PROBLEM_MEMBERS = {"type", "code", "title", "status", "instance", "request_id", "headers"}
+
+
 class ThreadlyError(Exception):
     """The root: carries a detail for people and extras for programs."""
 
@@ -35,6 +39,10 @@ class ThreadlyError(Exception):
     title: ClassVar[str] = "Something went wrong"
 
     def __init__(self, detail: str = "", **extras: Any) -> None:
+        """Raise `TypeError` for an extra that would overwrite a member of the problem document."""
+        if taken := _PROBLEM_MEMBERS & extras.keys():
+            msg = f"{type(self).__name__}: {', '.join(sorted(taken))} cannot be an extra"
+            raise TypeError(msg)
         super().__init__(detail or self.title)
         self.detail = detail
         self.extras = extras

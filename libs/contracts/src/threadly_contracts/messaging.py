@@ -25,7 +25,7 @@ class ConversationStarted(
 class MessageSent(
     Event, type="threadly.messaging.message_sent.v1", aggregate="conversation", subject="conversation_id"
 ):
-    """A message was stored; its event's version is its place in the conversation (R-MSG-08)."""
+    """A message was stored (R-MSG-08); its event's version says what came before and after it."""
 
     message_id: UUID
     conversation_id: UUID
