@@ -27,7 +27,6 @@ Only `threadly_chassis.http.problems` turns a kind into a status.
 
 from typing import Any, ClassVar
 
-
 #: What a problem document says anyway (RFC 9457 §3.1, and ours).
 _PROBLEM_MEMBERS = {"type", "code", "title", "status", "instance", "request_id", "headers"}
 
