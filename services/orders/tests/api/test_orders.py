@@ -114,6 +114,17 @@ async def test_the_lists_of_both_sides_are_fresh_after_a_sale(shop: Any) -> None
         assert order["checkout_id"] == checkout["id"]
 
 
+@pytest.mark.parametrize("verb", ["confirm", "cancel"])
+async def test_a_buyer_reads_what_they_just_did(shop: Any, verb: str) -> None:
+    """Architecture §6: the writer's next read is never stale, also before any message is delivered."""
+    assert (await shop.get("/v1/orders")).json()["data"] == []
+    checkout = await shop.started((await shop.listed()).product_id)
+    await shop.pay(checkout)
+    assert (await shop.act(checkout["id"], verb)).json()["status"] == "COMPLETED"
+    [order] = (await shop.get("/v1/orders")).json()["data"]
+    assert order["checkout_id"] == checkout["id"]
+
+
 async def test_a_sellers_cached_list_waits_for_the_event_and_no_longer(shop: Any) -> None:
     """The invalidator is what makes it fresh: without its message the list would be a minute old."""
     await shop.get("/v1/orders?role=seller", who=shop.seller)

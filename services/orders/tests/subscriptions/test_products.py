@@ -51,6 +51,25 @@ async def test_a_changed_item_ends_its_checkout(shop: Any, change: str) -> None:
     assert "sale_rejected" not in await shop.post.types()
 
 
+async def test_an_item_that_goes_while_stripe_is_asked_leaves_no_intent_to_pay(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Architecture §5.2: the checkout ends before its intent is known; it is cancelled all the same."""
+    product = await shop.listed()
+    create = shop.deps.payments.create_intent
+
+    async def create_meanwhile_withdrawn(wanted: Any) -> Any:
+        await shop.withdrawn(product)
+        return await create(wanted)
+
+    monkeypatch.setattr(shop.deps.payments, "create_intent", create_meanwhile_withdrawn)
+    answer = (await shop.start(product.product_id)).json()
+    assert (answer["status"], answer["client_secret"]) == ("CANCELLED", None)
+    await shop.post.run()
+    [intent] = (await shop.stripe.v1.payment_intents.list_async()).data
+    assert intent.status == "canceled"
+
+
 async def test_money_taken_for_a_withdrawn_item_goes_back(shop: Any) -> None:
     """Architecture §5.2: cancel or refund, and SaleRejected."""
     product = await shop.listed()

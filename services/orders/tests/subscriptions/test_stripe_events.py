@@ -115,7 +115,10 @@ async def test_another_amount_is_given_back(shop: Any, monkeypatch: pytest.Monke
 
 async def test_a_late_payment_buys_an_item_that_is_still_free(shop: Any, quarter_hour: timedelta) -> None:
     """Architecture §5.5: confirm if the product is still free."""
-    checkout = await _late(shop, await shop.listed(), quarter_hour)
+    product = await shop.listed()
+    checkout = await _late(shop, product, quarter_hour)
+    # Catalog has not heard of the end yet: the copy still shows the echo of this very checkout.
+    await shop.listed(product_id=product.product_id, version=2, status="RESERVED")
     await shop.hears(SUCCESS)
     assert await shop.status(checkout) == "COMPLETED"
     assert await shop.refunds() == []

@@ -25,6 +25,5 @@ async def track_product(event: ProductEvent, context: Context[OrdersDeps]) -> No
 
 
 def _is_gone(event: ProductEvent, checkout: Checkout) -> bool:
-    """Whether the item was withdrawn or repriced since the checkout looked at it."""
-    is_news = event.version > checkout.product_version
-    return is_news and (event.status is ProductStatus.REMOVED or event.price != checkout.price)
+    """Whether the item was withdrawn or repriced; what the copy takes in is newer than any checkout of it."""
+    return event.status is ProductStatus.REMOVED or event.price != checkout.price
