@@ -1,7 +1,7 @@
 """The events that Threadly's services publish: the one thing they share.
 
 To add an event: (1) write its class in the file of the service that publishes it, past tense, with its
-wire type in the class line; (2) add a golden payload to `tests/golden/`; (3) `make contracts` to renew the
+wire type in the class line; (2) add a golden payload to `tests/golden/`; (3) `make documents` to renew the
 schemas, the AsyncAPI document and the event map; (4) name it in a `subscriptions.py`. A published version
 only ever gains optional fields; anything else is a new class with the next major version.
 """

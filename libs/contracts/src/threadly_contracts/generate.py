@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     old = stale(folder, events)
     for name in old:
         if check:
-            sys.stderr.write(f"contracts: {name} is not current; run make contracts\n")
+            sys.stderr.write(f"contracts: {name} is not current; run make documents\n")
         else:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(artefacts(events)[name])
