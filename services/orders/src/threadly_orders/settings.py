@@ -3,13 +3,21 @@
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from threadly_chassis.settings import ServiceSettings
 
 
+def _seconds(value: object) -> object:
+    return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdecimal() else value
+
+
+#: Seconds, or ISO 8601 (`PT15M`).
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
+
+
 class OrdersSettings(ServiceSettings):
-    """`THREADLY_ORDERS_<FIELD>` or `THREADLY_<FIELD>`; durations are ISO 8601 or seconds."""
+    """`THREADLY_ORDERS_<FIELD>` or `THREADLY_<FIELD>`; durations are seconds or ISO 8601."""
 
     service: ClassVar[str] = "orders"
     provider_urls: ClassVar[tuple[str, ...]] = ("stripe_api_url",)
@@ -26,24 +34,24 @@ class OrdersSettings(ServiceSettings):
     stripe_secret_key: SecretStr = SecretStr("sk_test_sandbox")
     stripe_publishable_key: str = "pk_test_sandbox"
     stripe_webhook_secret: SecretStr = SecretStr("whsec_sandbox")
-    stripe_deadline: timedelta = timedelta(seconds=15)
+    stripe_deadline: Duration = timedelta(seconds=15)
     """The most that one call of Stripe may take, the SDK's two retries included."""
 
-    checkout_lifetime: timedelta = timedelta(minutes=15)
+    checkout_lifetime: Duration = timedelta(minutes=15)
     """How long a checkout holds its item."""
 
-    intent_patience: timedelta = timedelta(minutes=1)
+    intent_patience: Duration = timedelta(minutes=1)
     """A checkout without a PaymentIntent after this long was left behind by a crash (E035)."""
 
-    promise_grace: timedelta = timedelta(minutes=5)
+    promise_grace: Duration = timedelta(minutes=5)
     """How long a promise may be unkept before it counts as broken."""
 
-    expiry_period: timedelta = timedelta(seconds=5)
-    sweep_period: timedelta = timedelta(seconds=30)
-    stripe_poll_period: timedelta = timedelta(seconds=30)
-    stripe_poll_overlap: timedelta = timedelta(minutes=5)
+    expiry_period: Duration = timedelta(seconds=5)
+    sweep_period: Duration = timedelta(seconds=30)
+    stripe_poll_period: Duration = timedelta(seconds=30)
+    stripe_poll_overlap: Duration = timedelta(minutes=5)
     """Stripe lists an event some time after its `created`; the poll looks this far behind its watermark."""
 
-    promise_period: timedelta = timedelta(minutes=1)
-    reconcile_period: timedelta = timedelta(minutes=10)
-    reconcile_window: Annotated[timedelta, Field(le=timedelta(days=30))] = timedelta(days=1)
+    promise_period: Duration = timedelta(minutes=1)
+    reconcile_period: Duration = timedelta(minutes=10)
+    reconcile_window: Annotated[Duration, Field(le=timedelta(days=30))] = timedelta(days=1)
