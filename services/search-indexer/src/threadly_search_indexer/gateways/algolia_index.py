@@ -100,7 +100,7 @@ def _translated(error: Exception) -> SearchIndexError:
     status = error.status_code if isinstance(error, RequestException) else None
     if status is None or status == _TOO_MANY or status >= _SERVER_ERROR:
         return IndexUnavailable(f"{type(error).__name__}: {error}")
-    return IndexRefused(f"{status}: {error}", status=status)
+    return IndexRefused(f"{status}: {error}", http_status=status)
 
 
 class AlgoliaIndex:
@@ -192,7 +192,7 @@ class AlgoliaIndex:
                 "get_settings", lambda client: client.get_settings(name), self._write_seconds
             )
         except IndexRefused as error:
-            if error.extras.get("status") == _NOT_FOUND:
+            if error.extras.get("http_status") == _NOT_FOUND:
                 return {}
             raise
         settings: dict[str, Any] = found.to_dict()
