@@ -3,16 +3,18 @@
 ::
 
     ThreadlyError
-    ├── Invalid            422  the request says something that cannot be meant
-    ├── Unauthenticated    401  nobody knows who is asking
-    ├── Forbidden          403  they may not
-    ├── NotFound           404  it is not there, or not for them to see
-    ├── Conflict           409  it cannot be done now
-    ├── PreconditionFailed 412  it changed since they looked (RFC 9110 If-Match)
-    ├── TooManyRequests    429  later
-    ├── Unavailable        503  something we need is away; later
-    ├── Retryable          a message handler's "not yet": the wait ladder
-    └── Permanent          a message handler's "never": the dead letters
+    ├── Invalid              422  the request says something that cannot be meant
+    ├── Unauthenticated      401  nobody knows who is asking
+    ├── Forbidden            403  they may not
+    ├── NotFound             404  it is not there, or not for them to see
+    ├── Conflict             409  it cannot be done now
+    ├── PreconditionFailed   412  it changed since they looked (RFC 9110 If-Match)
+    ├── PreconditionRequired 428  they must say what they looked at (RFC 6585)
+    ├── TooManyRequests      429  later
+    ├── Unavailable          503  something we need is away; later
+    │   └── Busy                  it met somebody else's change; again, at once
+    ├── Retryable            a message handler's "not yet": the wait ladder
+    └── Permanent            a message handler's "never": the dead letters
 
 A named fact is a subclass that sets `code` (stable, part of the API) and `title`::
 
@@ -89,6 +91,13 @@ class PreconditionFailed(ThreadlyError):
     title = "It changed since you looked"
 
 
+class PreconditionRequired(ThreadlyError):
+    """The request must carry an `If-Match`: nobody overwrites what they have not seen (RFC 6585 §3)."""
+
+    code = "precondition_required"
+    title = "Say which version you are changing"
+
+
 class Later(ThreadlyError):
     """Base of the two that tell when to come back; `retry_after` is in whole seconds."""
 
@@ -109,6 +118,13 @@ class Unavailable(Later):
 
     code = "unavailable"
     title = "Not available at the moment"
+
+
+class Busy(Unavailable):
+    """The database undid the request in favour of another one that wanted the same rows."""
+
+    code = "busy_try_again"
+    title = "Somebody else was changing the same thing"
 
 
 class Retryable(ThreadlyError):

@@ -24,6 +24,13 @@ async def test_a_tag_drops_its_keys_and_says_how_many(
     assert answers == [2, 2, 1]
 
 
+async def test_a_quiet_drop_drops(cache: Cache, other_process: Cache, source: Any) -> None:
+    await cache.get_or_load("a", source, ttl=60, tags=("red",))
+    source.value = 2
+    await other_process.drop_quietly("red")
+    assert await cache.get_or_load("a", source, ttl=60, tags=("red",)) == 2
+
+
 async def test_a_key_with_two_dropped_tags_counts_once(cache: Cache, source: Any) -> None:
     await cache.get_or_load("a", source, ttl=60, tags=("red", "blue"))
     assert await cache.invalidate_tags("red", "blue") == 1

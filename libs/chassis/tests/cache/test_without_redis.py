@@ -33,6 +33,13 @@ async def test_an_invalidation_that_redis_did_not_confirm_is_to_be_repeated() ->
             await cache.evict("*")
 
 
+async def test_a_quiet_drop_without_redis_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async with Cache.open("redis://127.0.0.1:1/0", "nowhere") as cache:
+        await cache.drop_quietly("product:1", "products")
+    assert "cache_tags_not_dropped" in caplog.text
+    assert "product:1" in caplog.text
+
+
 async def test_a_redis_that_hangs_costs_one_time_out_and_not_one_each(
     cable: Any, namespace: str, source: Any
 ) -> None:

@@ -1,5 +1,6 @@
 """A small service on the chassis: notes that people keep, in a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -76,6 +77,35 @@ async def write(body: NewNote, tx: CurrentTransaction, principal: CurrentPrincip
     return {"id": str(note_id)}
 
 
+@notes.post("/{first}/before/{second}", status_code=204)
+async def touch_both(first: str, second: str, tx: CurrentTransaction, request: Request) -> None:
+    """Lock one note, wait for the test's word, lock the other."""
+    touch = text("update note set words = words where words = :words")
+    await tx.session.execute(touch, {"words": first})
+    await request.app.state.both_hold.wait()
+    await tx.session.execute(touch, {"words": second})
+
+
+@notes.post("/afterwards", status_code=201)
+async def write_and_tell(
+    body: NewNote, tx: CurrentTransaction, principal: CurrentPrincipal, request: Request
+) -> None:
+    """Write a note; once that is certain count the notes that others see, fail, and count again."""
+    seen: list[int | str] = request.app.state.seen
+
+    async def count() -> None:
+        async with request.app.state.database.read() as session:
+            seen.append(int(await session.scalar(text("select count(*) from note")) or 0))
+
+    async def fail() -> None:
+        seen.append("failing")
+        raise RuntimeError("the cache is on fire")
+
+    for work in (count, fail, count):
+        tx.after_commit(work)
+    await write(body, tx, principal)
+
+
 @notes.get("/away")
 async def away() -> None:
     raise Unavailable("The shelf is closed.", retry_after=7)
@@ -141,6 +171,8 @@ async def app(database: Database) -> AsyncIterator[FastAPI]:
 
     app = create_app(settings, routers=[notes], open_deps=open_deps)
     async with app.router.lifespan_context(app):
+        app.state.both_hold = asyncio.Barrier(2)
+        app.state.seen = []
         yield app
 
 

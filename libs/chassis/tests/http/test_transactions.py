@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 
 from threadly_chassis.http import Principal
 from threadly_chassis.ids import new_id
+from threadly_chassis.observability.metrics import ERRORS
 
 pytestmark = pytest.mark.integration
 Count = Callable[[str], Awaitable[int]]
@@ -35,6 +37,51 @@ async def test_a_commit_that_fails_is_not_answered_with_success(
     answer = await client.post("/v1/notes", json={"words": "only one"})
     assert answer.status_code == 500
     assert await count("note") == 1
+
+
+async def test_what_waits_for_the_commit_runs_before_the_answer(
+    client: httpx.AsyncClient, app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In order, on what is committed; an error in it costs neither the answer nor the rest."""
+    answer = await client.post("/v1/notes/afterwards", json={"words": "a"})
+    assert answer.status_code == 201
+    assert app.state.seen == [1, "failing", 1]
+    assert "the cache is on fire" in caplog.text
+    assert "after_commit" in caplog.text
+
+
+@pytest.mark.parametrize("words", ["taken", "broken", "kept"])
+async def test_nothing_waits_for_a_rollback(client: httpx.AsyncClient, app: FastAPI, words: str) -> None:
+    """Neither when the handler fails nor when the commit does."""
+    await client.post("/v1/notes", json={"words": "kept"})
+    answer = await client.post("/v1/notes/afterwards", json={"words": words})
+    assert answer.status_code >= 400
+    assert app.state.seen == []
+
+
+async def test_a_replay_runs_nothing_after_its_commit(client: httpx.AsyncClient, app: FastAPI) -> None:
+    key = {"Idempotency-Key": "k1"}
+    for _ in range(2):
+        answer = await client.post("/v1/notes/afterwards", json={"words": "a"}, headers=key)
+    assert answer.headers["idempotent-replayed"] == "true"
+    assert app.state.seen == [1, "failing", 1]
+
+
+async def test_a_deadlock_asks_its_victim_to_come_again(client: httpx.AsyncClient) -> None:
+    """Two requests lock two rows in opposite orders: PostgreSQL undoes one, which is nobody's error."""
+    for words in ("a", "b"):
+        await client.post("/v1/notes", json={"words": words})
+    counted = ERRORS.labels("contention", "DeadlockDetected")._value
+    before = counted.get()
+    answers = await asyncio.gather(
+        client.post("/v1/notes/a/before/b"),
+        client.post("/v1/notes/b/before/a"),
+    )
+    winner, victim = sorted(answers, key=lambda answer: answer.status_code)
+    assert winner.status_code == 204
+    assert (victim.status_code, victim.json()["code"]) == (503, "busy_try_again")
+    assert victim.headers["retry-after"] == "1"
+    assert counted.get() == before + 1
 
 
 async def test_the_same_key_has_one_effect_and_one_answer(client: httpx.AsyncClient, count: Count) -> None:

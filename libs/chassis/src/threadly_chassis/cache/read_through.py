@@ -146,6 +146,17 @@ class Cache:
         """
         return sum([await self._store.invalidate(tag) for tag in tags])
 
+    async def drop_quietly(self, *tags: str) -> None:
+        """Drop what carries any of the tags; a Redis that does not confirm is a warning.
+
+        For the writer's own next read, after the commit: nothing is served without Redis' word, and the
+        service's cache-invalidator drops the tags once more when Redis is back.
+        """
+        try:
+            await self.invalidate_tags(*tags)
+        except CacheUnavailable as error:
+            log.warning("cache_tags_not_dropped", tags=tags, error=str(error))
+
     async def evict(self, pattern: str) -> int:
         """Drop every key that matches a glob and return how many there were (R-CACHE-07).
 

@@ -56,11 +56,15 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open a transaction; it commits when the block ends well."""
+        """Open a transaction; it commits when the block ends well, and then runs its `after_commit` works.
+
+        They run when the connection is back in the pool and the relay has been woken.
+        """
         async with transaction(self._sessions) as tx:
             yield tx
         if tx.has_published and self.on_publish:
             self.on_publish()
+        await tx.run_after_commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:

@@ -1,6 +1,6 @@
 """One transaction a request or message: the only place in the repository that commits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NewType
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from threadly_contracts import Event
 
+from ..observability.errors import capture
 from ..outbox import append
 
 #: A session that may only read; a `WriteSession` serves wherever one is asked for, not the reverse.
@@ -25,6 +26,7 @@ class Transaction:
     def __init__(self, session: WriteSession) -> None:
         self.session = session
         self.has_published = False
+        self._afterwards: list[Callable[[], Awaitable[None]]] = []
 
     async def publish(
         self,
@@ -43,6 +45,22 @@ class Transaction:
         """
         await append(self.session, event, version=version, due_at=due_at, cancel_key=cancel_key)
         self.has_published = True
+
+    def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` once this transaction has committed, before the request is answered; never otherwise.
+
+        For what may be lost: a crash in between loses it, and an error in it is reported, not raised, because
+        the commit stands. What must happen is an event. The works run in the order of their registration.
+        """
+        self._afterwards.append(work)
+
+    async def run_after_commit(self) -> None:
+        """Run what was registered; for whoever committed."""
+        for work in self._afterwards:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - the boundary: the commit stands, whatever follows it
+                capture(error, kind="after_commit")
 
 
 @asynccontextmanager

@@ -5,12 +5,17 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from .. import errors
 from ..context import current_action
+from ..db import is_contention
 from ..observability.errors import capture
+from ..observability.logging import get_logger
 from ..observability.metrics import ERRORS
+
+_log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -21,6 +26,7 @@ _STATUS: tuple[tuple[type[errors.ThreadlyError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.PreconditionFailed, 412),
+    (errors.PreconditionRequired, 428),
     (errors.TooManyRequests, 429),
     (errors.Unavailable, 503),
 )
@@ -67,6 +73,10 @@ def _of_threadly(_: Request, error: errors.ThreadlyError) -> JSONResponse:
     if status == 500:  # noqa: PLR2004 - the status itself
         return _of_system(error)
     ERRORS.labels("user", error.code).inc()
+    return _told(error, status)
+
+
+def _told(error: errors.ThreadlyError, status: int) -> JSONResponse:
     headers: dict[str, str] = {}
     extras = dict(error.extras)
     if isinstance(error, errors.Later):
@@ -97,6 +107,16 @@ def _of_http(_: Request, error: HTTPException) -> JSONResponse:
     return problem(error.status_code, code, str(error.detail), headers=headers)
 
 
+def _of_database(_: Request, error: DBAPIError) -> JSONResponse:
+    if not is_contention(error):
+        return _of_system(error)
+    # Nobody's fault and nothing to mend, but many of them mean that two transactions lock in opposite orders.
+    ERRORS.labels("contention", type(error.orig).__name__).inc()
+    _log.warning("request undone by contention", error=str(error.orig))
+    busy = errors.Busy("Nothing was changed. Please send it again.")
+    return _told(busy, status_of(busy))
+
+
 def _of_system(error: BaseException) -> JSONResponse:
     reference = capture(error, kind="http")
     return problem(
@@ -112,6 +132,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document; what is unforeseen is answered by `UnforeseenErrors`."""
     app.add_exception_handler(errors.ThreadlyError, _of_threadly)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _of_validation)  # type: ignore[arg-type]
+    app.add_exception_handler(DBAPIError, _of_database)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _of_http)  # type: ignore[arg-type]
 
 

@@ -53,7 +53,7 @@ def memory_in_use() -> int:
 def capture(error: BaseException, *, kind: str, **context: Any) -> str | None:
     """Report a system error and return the id under which Sentry keeps it, if it does.
 
-    `kind` is where it was caught: `http`, `consumer`, `schedule` or `relay`.
+    `kind` is where it was caught: `http`, `after_commit`, `consumer`, `schedule` or `relay`.
     """
     action = current_action()
     name = type(error).__name__
