@@ -60,7 +60,7 @@ lint: bootstrap ## Format and lint rules (ruff, all rules)
 
 types: bootstrap ## Types, strict, sources and tests (mypy)
 	@# Package by package: each has a tests folder, and two of those cannot be told apart in one run.
-	@for package in $(PACKAGES) deploy/gateway; do \
+	@for package in $(PACKAGES) deploy/gateway deploy/docker; do \
 	  folders=$$(find $$package/src $$package/tests -maxdepth 0 2>/dev/null); \
 	  [ -n "$$(find $$folders -name '*.py' | head -n 1)" ] || continue; \
 	  echo "mypy $$package"; mypy --no-error-summary $$folders || failed=yes; \
@@ -89,7 +89,7 @@ endif
 
 .PHONY: compose-test
 compose-test: bootstrap-node ## Run the stories against docker compose (needs a Docker engine)
-	pytest tests -m compose
+	pytest deploy tests -m compose
 
 # ---- Change it -------------------------------------------------------------------------------------
 
