@@ -44,7 +44,7 @@ def test_a_bad_credential_is_401_with_the_sign_in_address(gateway: Gateway) -> N
     assert answer.headers.get_list("www-authenticate") == ["Bearer"]
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "unauthenticated"
-    assert answer.json()["sign_in_url"] == "http://127.0.0.1:7300/sign-in"
+    assert answer.json()["sign_in_url"] == "http://127.0.0.1:7301/sign-in"
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert gateway.upstreams["orders"].seen == []
 
@@ -54,7 +54,7 @@ def test_a_services_own_401_gets_the_sign_in_address(gateway: Gateway) -> None:
     refused = gateway.get("/v1/orders")
     assert refused.status_code == HTTPStatus.UNAUTHORIZED
     assert refused.headers.get_list("www-authenticate") == ["Bearer"]
-    assert refused.json()["sign_in_url"] == "http://127.0.0.1:7300/sign-in"
+    assert refused.json()["sign_in_url"] == "http://127.0.0.1:7301/sign-in"
 
 
 def test_every_other_error_of_a_service_passes_as_it_is(gateway: Gateway) -> None:

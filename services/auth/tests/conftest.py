@@ -142,7 +142,7 @@ def _settings(clerk: Clerk, database_url: str, amqp_url: str) -> AuthSettings:
             "clerk_issuer": clerk.url,
             "clerk_authorized_parties": (PARTY,),
             "clerk_secret_key": SECRET_KEY,
-            "clerk_sign_in_url": "http://127.0.0.1:7300/sign-in",
+            "clerk_sign_in_url": "http://127.0.0.1:7301/sign-in",
         }
     )
 

@@ -190,7 +190,7 @@ async def test_every_flaw_of_a_token_is_refused_with_the_way_to_sign_in(auth: An
         assert answer.status_code == 401, flaw
         problem = answer.json()
         assert problem["code"] == "unauthenticated", flaw
-        assert problem["sign_in_url"] == "http://127.0.0.1:7300/sign-in", flaw
+        assert problem["sign_in_url"] == "http://127.0.0.1:7301/sign-in", flaw
         assert "X-Identity-Token" not in answer.headers, flaw
     assert await auth.rows() == []
     assert (await auth.exchange(good)).status_code == 204
@@ -210,7 +210,7 @@ async def test_another_scheme_is_refused(auth: Any) -> None:
     answer = await auth.http.get("/internal/exchange", headers={"Authorization": "Basic YTpi"})
 
     assert answer.status_code == 401
-    assert answer.json()["sign_in_url"] == "http://127.0.0.1:7300/sign-in"
+    assert answer.json()["sign_in_url"] == "http://127.0.0.1:7301/sign-in"
 
 
 async def test_without_clerk_those_we_know_get_in_and_new_ones_are_told_to_wait(

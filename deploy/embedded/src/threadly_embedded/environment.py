@@ -107,7 +107,7 @@ def _sandbox(layout: Layout) -> dict[str, str]:
         "THREADLY_CLERK_SECRET_KEY": "sk_test_sandbox",
         "THREADLY_CLERK_ISSUER": at("clerk"),
         "THREADLY_CLERK_AUTHORIZED_PARTIES": layout.public_url,
-        "THREADLY_CLERK_SIGN_IN_URL": f"{at('page')}/sign-in",
+        "THREADLY_CLERK_SIGN_IN_URL": f"{at('clerk')}/sign-in",
         "THREADLY_CLERK_WEBHOOK_SECRET": "whsec_c2FuZGJveC1jbGVyay13ZWJob29r",
         "THREADLY_STRIPE_API_URL": at("stripe"),
         "THREADLY_STRIPE_SECRET_KEY": "sk_test_sandbox",

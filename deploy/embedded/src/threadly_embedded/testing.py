@@ -18,7 +18,7 @@ from .layout import SERVICES, package_of, root_folder
 from .ports import free_ports
 from .servers.nginx import Nginx
 
-SIGN_IN = "http://127.0.0.1:7300/sign-in"
+SIGN_IN = "http://127.0.0.1:7301/sign-in"
 
 
 def wait_until(check: Callable[[], object], what: str, seconds: float = 15.0) -> None:

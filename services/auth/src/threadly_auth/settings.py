@@ -25,7 +25,7 @@ class AuthSettings(ServiceSettings):
     clerk_secret_key: SecretStr = SecretStr("sk_test_sandbox")
     clerk_issuer: str = "http://127.0.0.1:7301"
     clerk_authorized_parties: CommaList = ("http://127.0.0.1:3002",)
-    clerk_sign_in_url: str = "http://127.0.0.1:7300/sign-in"
+    clerk_sign_in_url: str = "http://127.0.0.1:7301/sign-in"
     clerk_webhook_secret: SecretStr = SecretStr("whsec_c2FuZGJveC1jbGVyay13ZWJob29r")
     clerk_timeout_seconds: Annotated[float, Field(gt=0, le=10)] = 2.0
     """The longest that a sign-in waits for Clerk."""
