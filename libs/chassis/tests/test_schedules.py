@@ -32,9 +32,9 @@ async def _running(*runners: ScheduleRunner) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for runner in runners:
+            runner.drain()
+        await asyncio.gather(*tasks)
 
 
 @pytest.mark.integration

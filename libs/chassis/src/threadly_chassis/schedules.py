@@ -24,6 +24,7 @@ from .observability.errors import capture
 from .observability.logging import get_logger
 from .observability.metrics import SCHEDULE_RUNS
 from .observability.tracing import span
+from .tasks import end_tasks, wait_until
 
 #: Seconds after which a dead runner's schedule is taken over; a living one renews three times in that time.
 LEASE_SECONDS = 30.0
@@ -83,21 +84,26 @@ class ScheduleRunner:
         self._db = db
         self._deps = deps
         self._lease = lease_seconds
+        self._ending = asyncio.Event()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
+    def drain(self) -> None:
+        """Begin no further run; `run` returns when the one under way has ended."""
+        self._ending.set()
+
     async def run(self) -> None:
-        """Run the schedule until cancelled; no error of the function or the database ends it."""
+        """Run the schedule until `drain`; no error of the function or the database ends it."""
         enlisted = False
-        while True:
+        while not self._ending.is_set():
             try:
                 if not enlisted:
                     await self.enlist()
                     enlisted = True
                 if not await self.run_if_due():
-                    await asyncio.sleep(await self._seconds_until_next())
+                    await wait_until(self._ending, await self._seconds_until_next())
             except Exception as error:  # noqa: BLE001 - a schedule outlives whatever happens to one run
                 _log.warning("schedule cannot run", schedule=self._entry.name, error=repr(error))
-                await asyncio.sleep(_RETRY_SECONDS)
+                await wait_until(self._ending, _RETRY_SECONDS)
 
     async def enlist(self) -> None:
         """Make the schedule known to the database; it is due at once the first time."""
@@ -113,9 +119,8 @@ class ScheduleRunner:
         try:
             error = await self._call()
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
-            await asyncio.shield(self._execute(_RELEASE, error=error))
+            await end_tasks(renewing)
+            await self._execute(_RELEASE, error=error)
         return True
 
     async def _call(self) -> str | None:

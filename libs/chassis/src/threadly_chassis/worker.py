@@ -36,6 +36,7 @@ from .outbox.housekeeping import keep_house
 from .outbox.relay import Relay
 from .schedules import ScheduleRunner, Schedules
 from .settings import Mode, ServiceSettings
+from .tasks import end_tasks
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 OpenDeps = Callable[[SettingsT], AbstractAsyncContextManager[HasDatabase]]
@@ -81,7 +82,7 @@ class Worker:
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
         self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
         self._tasks: list[asyncio.Task[None]] = []
-        self._consumer_tasks: list[asyncio.Task[None]] = []
+        self._draining_tasks: list[asyncio.Task[None]] = []
         self._wakeup = outbox_wakeup(deps.db)
         self.is_draining = False
 
@@ -90,26 +91,27 @@ class Worker:
         self._start("topology, relay and consumers", self._run_broker_side())
         self._start("housekeeping", keep_house(self._database_url))
         for runner in self._schedules:
-            self._start("schedule", runner.run())
+            self._draining_tasks.append(self._start("schedule", runner.run()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.is_draining = True
-        for runner in self.consumers:
-            runner.drain()
-        if self._consumer_tasks:
-            await asyncio.wait(self._consumer_tasks, timeout=_DRAIN_SECONDS)
-        for task in (*self._tasks, *self._consumer_tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._consumer_tasks, return_exceptions=True)
+        for consumer in self.consumers:
+            consumer.drain()
+        for schedule in self._schedules:
+            schedule.drain()
+        if self._draining_tasks:
+            await asyncio.wait(self._draining_tasks, timeout=_DRAIN_SECONDS)
+        await end_tasks(*self._tasks)
         await self._wakeup.__aexit__(None, None, None)
         for connection in (self._consuming, self._relaying, self._republishing):
             await connection.close()
 
-    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self.is_draining:
@@ -122,9 +124,7 @@ class Worker:
         await self._apply_topology()
         await self._declare_consumers()
         for runner in self.consumers:
-            task = asyncio.create_task(runner.run(), name=runner.consumer.name)
-            task.add_done_callback(self._ended)
-            self._consumer_tasks.append(task)
+            self._draining_tasks.append(self._start(runner.consumer.name, runner.run()))
         self._start("watchdog", Watchdog(self.consumers, self._consuming).run())
         await self.relay.run()
 

@@ -9,6 +9,7 @@ import pytest
 from pamqp import commands as spec
 
 from threadly_chassis.messaging.publisher import Outgoing
+from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.harness import Specimen
 
@@ -37,8 +38,7 @@ async def _tripled_and_shuffled(specimen: Specimen, queue: str, notes: int, vers
     worker = specimen.worker()
     relaying = asyncio.create_task(worker.relay.run())
     messages = await _all_sent(specimen, queue, notes * versions)
-    relaying.cancel()
-    await asyncio.gather(relaying, return_exceptions=True)
+    await end_tasks(relaying)
     await worker._relaying.close()
     copies = messages * 3
     random.Random(33).shuffle(copies)  # noqa: S311 - the same disorder each time
@@ -91,8 +91,7 @@ async def test_an_older_event_is_a_quiet_success(specimen: Specimen) -> None:
     worker = specimen.worker()
     relaying = asyncio.create_task(worker.relay.run())
     older, newer = await _all_sent(specimen, "specimen.newest", 2)
-    relaying.cancel()
-    await asyncio.gather(relaying, return_exceptions=True)
+    await end_tasks(relaying)
     await worker._relaying.close()
     await specimen.publish(_copy(newer, "specimen.newest"))
     async with specimen.working():

@@ -13,6 +13,7 @@ from psycopg import sql
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.publisher import Outgoing
 from threadly_chassis.messaging.watchdog import Watchdog
+from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.harness import Specimen
 
@@ -116,5 +117,4 @@ async def test_the_watchdog_resubscribes_a_consumer_that_gets_nothing(specimen: 
         await specimen.write("a")
         await eventually(lambda: _effects(specimen, 1), timeout=20, describe="the effect")
         assert every.session is not session
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await end_tasks(watching)

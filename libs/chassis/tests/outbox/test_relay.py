@@ -18,6 +18,7 @@ from threadly_chassis.messaging.publisher import Confirmation, Publisher
 from threadly_chassis.outbox.notifier import CHANNEL, Notifier
 from threadly_chassis.outbox.relay import Relay, _Sent, confirmed_prefixes
 from threadly_chassis.outbox.store import OutboxRow, OutboxStore
+from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteBurnt, write_note
@@ -55,9 +56,7 @@ async def _relaying(specimen: Specimen, relays: int = 1, **options: Any) -> Asyn
     try:
         yield running
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         for connection in connections:
             await connection.close()
 
@@ -155,8 +154,7 @@ async def test_the_notifier_coalesces_a_burst(specimen: Specimen) -> None:
         for _ in range(1000):
             notifier.wake()
         heard = [notice async for notice in listener.notifies(timeout=0.5)]
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks(task)
     assert len(heard) == 1
 
 

@@ -73,6 +73,7 @@ class BrokerConnection:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                await asyncio.wait_for(connection.close(), timeout=5)
+                async with asyncio.timeout(5):
+                    await connection.close()
             except BROKER_ERRORS:
                 return

@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
 from ..observability.logging import get_logger
+from ..tasks import end_tasks, wait_until
 from .acks import AckWindow
 from .connection import BROKER_ERRORS, BrokerConnection
 from .dead_letters import FailureWay
@@ -132,8 +133,7 @@ class ConsumerRunner:
                 await self._live()
             except Exception as error:  # noqa: BLE001 - the supervisor: a consumer is never lost to an error
                 _log.warning("consumer rebuilt", consumer=self.consumer.name, error=repr(error), seconds=wait)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._draining.wait(), wait)
+                await wait_until(self._draining, wait)
                 wait = shortest if self._lived_well() else min(wait * 2, longest)
 
     def _lived_well(self) -> bool:
@@ -149,11 +149,10 @@ class ConsumerRunner:
             await self._until_it_ends(session, lanes)
         finally:
             self.session = None
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+            await end_tasks(*lanes)
             with contextlib.suppress(*BROKER_ERRORS):
-                await asyncio.wait_for(session.channel.close(), 5)
+                async with asyncio.timeout(5):
+                    await session.channel.close()
 
     async def _open(self) -> Session:
         connection = await self._tools.connection.get()

@@ -34,6 +34,8 @@ ORIGIN_QUEUE = "t-origin-queue"
 #: The routing key under which the event first came, for a replay to all subscribers.
 ORIGIN_ROUTING_KEY = "t-origin-routing-key"
 REPLAY_ID = "t-replay-id"
+#: The rebuild that sent the event again; set by its owner on what it streams to one reader.
+REBUILD_ID = "t-rebuild-id"
 
 DEAD_REASON = "t-dead-reason"
 DEAD_CONSUMER = "t-dead-consumer"

@@ -45,9 +45,10 @@ class Stream:
     event_id: UUID | None
     moved: bool = False
 
-    def is_stale(self, epoch: int, version: int) -> bool:
-        """Whether an event is not newer than what was applied."""
-        return (epoch, version) <= (self.epoch, self.version)
+    def is_stale(self, epoch: int, version: int, *, again: bool = False) -> bool:
+        """Whether an event is not newer than what was applied; `again` lets the newest be applied once more."""
+        newest = (self.epoch, self.version)
+        return (epoch, version) < newest if again else (epoch, version) <= newest
 
     def move(self, epoch: int, version: int, event_id: UUID) -> None:
         """Note an applied event."""

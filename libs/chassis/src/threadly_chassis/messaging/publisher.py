@@ -187,7 +187,8 @@ class Publisher:
         """
         try:
             transport = await self._connection.transport()
-            await asyncio.wait_for(transport.ready(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                await transport.ready()
             channel = await self._open_channel(transport)
             outcomes = await channel.publish_batch(messages, self._timeout)
         except BROKER_ERRORS:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from ..observability.logging import get_logger
+from ..tasks import end_tasks
 
 if TYPE_CHECKING:
     # The database's door imports the outbox.
@@ -71,5 +72,4 @@ async def outbox_wakeup(database: "Database") -> AsyncIterator[None]:
         yield
     finally:
         database.on_publish = None
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)

@@ -27,6 +27,7 @@ from ..messaging.topology import EVENTS_EXCHANGE
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..observability.metrics import OUTBOX_PUBLISHED, RELAY_CONFIRM_SECONDS
+from ..tasks import end_tasks, wait_until
 from .append import SHARDS
 from .notifier import CHANNEL
 from .store import OutboxRow, OutboxStore
@@ -114,8 +115,7 @@ class Relay:
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, longest)
         finally:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+            await end_tasks(listener)
 
     async def _work(self) -> None:
         store = await OutboxStore.open(self._url)
@@ -135,8 +135,7 @@ class Relay:
                 await store.close()
 
     async def _rest(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+        await wait_until(self._woken, seconds)
         self._woken.clear()
 
     async def relay_once(self, store: OutboxStore) -> int:

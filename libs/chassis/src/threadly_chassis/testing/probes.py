@@ -33,7 +33,7 @@ async def eventually(
 async def eventually(
     probe: Callable[[], Any],
     *,
-    timeout: float = 10.0,  # noqa: ASYNC109 - the test's word for how long it is willing to wait
+    timeout: float = 30.0,  # noqa: ASYNC109 - the test's word for how long it is willing to wait
     describe: str = "",
 ) -> Any:
     """Return what `probe` returns once that is true; an `AssertionError` raised by it means "not yet".

@@ -1,5 +1,10 @@
 """The specimen's events, rules and subscriptions. What a note says decides how its handlers end."""
 
+import asyncio
+import json
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +32,10 @@ _LOG_EFFECT = text(
 class SpecimenSettings(ServiceSettings):
     service: ClassVar[str] = "specimen"
 
+    #: A file that gets a line per delivery before its handler does anything; what is written to it outlives
+    #: the process, however that dies.
+    deliveries: str = ""
+
 
 @dataclass(frozen=True)
 class SpecimenDeps:
@@ -35,7 +44,11 @@ class SpecimenDeps:
 
 
 class NoteWritten(Event, type="threadly.specimen.note_written.v1", aggregate="note", subject="note_id"):
-    """`says` steers the handlers: `permanent`, `fail`, or `fail until attempt <n>`; all else is applied."""
+    """`says` steers the handlers; what is not among these is applied.
+
+    `permanent`, `fail`, `fail until attempt <n>`, `hang <seconds>`, and `die`: the process that handles it for
+    "specimen.every" is gone at once, without a word.
+    """
 
     note_id: str
     says: str
@@ -52,6 +65,32 @@ async def write_note(tx: Transaction, note_id: str, says: str = "") -> int:
     version = int((await tx.session.execute(_RAISE_VERSION, {"note_id": note_id})).scalar_one())
     await tx.publish(NoteWritten(note_id=note_id, says=says), version=version)
     return version
+
+
+def _note_delivery(consumer: str, event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
+    path = context.deps.settings.deliveries
+    if not path:
+        return
+    line = {
+        "consumer": consumer,
+        "event_id": str(context.event_id),
+        "note_id": event.note_id,
+        "version": context.version,
+        "attempt": context.attempt,
+        "at": time.time(),
+    }
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+async def _obey_to_the_end(says: str) -> None:
+    if says == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if says.startswith("hang "):
+        await asyncio.sleep(float(says.rpartition(" ")[2]))
 
 
 def _obey(says: str, attempt: int) -> None:
@@ -78,16 +117,20 @@ async def _log(
 
 
 async def _note(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
+    _note_delivery("specimen.every", event, context)
     # The write comes first, so that a failing note proves that it was rolled back.
     await _log(context.tx, "specimen.every", event, context)
+    await _obey_to_the_end(event.says)
     _obey(event.says, context.attempt)
 
 
 async def _newest(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
+    _note_delivery("specimen.newest", event, context)
     await _log(context.tx, "specimen.newest", event, context)
 
 
 async def _outside(event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
+    _note_delivery("specimen.outside", event, context)
     _obey(event.says, context.attempt)
     async with context.deps.db.transaction() as tx:
         await _log(tx, "specimen.outside", event, context)

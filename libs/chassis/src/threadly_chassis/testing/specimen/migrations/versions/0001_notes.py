@@ -13,7 +13,7 @@ def upgrade() -> None:
     op.execute(
         "create table effect (id bigint generated always as identity primary key, consumer text not null, "
         "event_id uuid not null, note_id text not null, version bigint not null, text text not null, "
-        "attempt int not null)"
+        "attempt int not null, applied_at timestamptz not null default clock_timestamp())"
     )
 
 

@@ -1,0 +1,32 @@
+"""Ending background tasks for certain."""
+
+import asyncio
+from typing import Any
+
+_AGAIN_SECONDS = 5.0
+
+
+async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until all have ended; what they raise is dropped.
+
+    One cancellation can get lost: in Python 3.11 `asyncio.wait_for` swallows it when what it waits for is
+    done at the same moment (cpython#86296), and libraries use it. So it is repeated.
+    """
+    remaining = set(tasks)
+    while remaining:
+        for task in remaining:
+            task.cancel()
+        ended, remaining = await asyncio.wait(remaining, timeout=_AGAIN_SECONDS)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()
+
+
+async def wait_until(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, at most so many seconds; returns whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

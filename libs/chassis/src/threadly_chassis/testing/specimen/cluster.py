@@ -1,0 +1,291 @@
+"""Several specimen processes under load, and their whole history afterwards: what the chaos suite breaks."""
+
+import asyncio
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...db import Database
+from ...messaging.connection import BROKER_ERRORS, BrokerConnection
+from ...messaging.ladder import Ladder
+from ...messaging.publisher import Publisher
+from ...messaging.topology import EVENTS_EXCHANGE, Topology, dead_letter_queue, wait_queue
+from ...tasks import end_tasks
+from ..history import ConsumerLog, Fact, History, Order
+from ..probes import eventually
+from ..rabbit import RabbitManagement
+from .harness import LADDER, SPECIMEN, Process, Specimen
+from .service import SUBSCRIPTIONS, SpecimenSettings, write_note
+
+_APPENDED = "select event_id, agg_id, agg_version from outbox_event where event_type like 'threadly.specimen.%' order by id"
+_PENDING = (
+    "select event_id from outbox_pending join outbox_event using (id, shard) "
+    "where event_type like 'threadly.specimen.%'"
+)
+#: A queue that is bound to all events and read by nobody until the end: the publish log.
+TAP = "chaos.tap"
+_PROMISES = {
+    "specimen.every": {"order": Order.ANY, "exactly_once": True},
+    "specimen.newest": {"order": Order.RISING, "exactly_once": True},
+    "specimen.outside": {"order": Order.ANY, "exactly_once": False},
+}
+
+
+class RolledBack(Exception):
+    """The load changes its mind after it has published: nothing of that may ever be seen."""
+
+
+@dataclass
+class Load:
+    """Writers on several aggregates, steered by a seed; a part of their transactions is rolled back."""
+
+    specimen: Specimen
+    chance: random.Random
+    aggregates: int = 8
+    rollback_share: float = 0.1
+    pause: float = 0.01
+    """Mean seconds between one writer's transactions."""
+    says: Sequence[str] = ("",)
+    committed: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def running(self, writers: int = 3) -> AsyncIterator[None]:
+        """Write for the block's time."""
+        tasks = [asyncio.create_task(self._write_on()) for _ in range(writers)]
+        try:
+            yield
+        finally:
+            await end_tasks(*tasks)
+
+    async def reaches(self, count: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as `eventually`
+        """Wait until this many transactions have been committed since the beginning."""
+        await eventually(lambda: self.committed >= count, timeout=timeout, describe=f"{count} transactions")
+
+    async def goes_on(self, more: int = 30) -> None:
+        """Wait until `more` transactions have been committed from now on."""
+        await self.reaches(self.committed + more)
+
+    async def _write_on(self) -> None:
+        while True:
+            try:
+                await self._write_once()
+            except RolledBack:
+                pass
+            except (SQLAlchemyError, OSError) as error:
+                self.errors.append(repr(error))
+            await asyncio.sleep(self.chance.uniform(0, 2 * self.pause))
+
+    async def _write_once(self) -> None:
+        async with self.specimen.db.transaction() as tx:
+            note = f"note-{self.chance.randrange(self.aggregates)}"
+            await write_note(tx, note, self.chance.choice(self.says))
+            if self.chance.random() < self.rollback_share:
+                raise RolledBack
+        self.committed += 1
+
+
+@dataclass
+class Cluster:
+    """Worker processes of one specimen service, and questions about them all."""
+
+    specimen: Specimen
+    folder: Path
+    management: RabbitManagement
+    running: list[Process] = field(default_factory=list)
+
+    @property
+    def vhost(self) -> str:
+        return self.specimen.settings.amqp_url.get_secret_value().rpartition("/")[2]
+
+    def start(
+        self, count: int = 2, *, module: str = f"{SPECIMEN}.worker", **environment: str
+    ) -> list[Process]:
+        """Start worker processes: each has a relay, and a consumer of every queue."""
+        started = [self._start_one(module, environment) for _ in range(count)]
+        self.running += started
+        return started
+
+    def _start_one(self, module: str, extra: Mapping[str, str]) -> Process:
+        settings, port = self.specimen.settings, _free_port()
+        environment = {
+            **os.environ,
+            "THREADLY_SPECIMEN_DATABASE_URL": self.specimen.database_url,
+            "THREADLY_AMQP_URL": settings.amqp_url.get_secret_value(),
+            "THREADLY_REDIS_URL": "redis://unused",
+            "THREADLY_RETRY_LADDER": ",".join(settings.retry_ladder),
+            "THREADLY_SPECIMEN_WORKER_PORT": str(port),
+            "THREADLY_SPECIMEN_DELIVERIES": str(self.folder / "deliveries"),
+            **extra,
+        }
+        with (self.folder / f"worker-{port}.log").open("wb") as log:
+            process = Process([sys.executable, "-m", module], env=environment, stdout=log, stderr=log)
+        process.port = port
+        return process
+
+    async def consuming(self, count: int = 2) -> None:
+        """Wait until every queue has this many consumers; only then is everybody at work."""
+
+        async def all_there() -> bool:
+            there = {c.name: await self.consumers_of(c.name) for c in SUBSCRIPTIONS}
+            if set(there.values()) != {count}:
+                raise AssertionError(there)
+            return True
+
+        await eventually(all_there, timeout=40, describe=f"{count} consumers of each queue")
+
+    async def consumers_of(self, queue: str) -> int:
+        """How many consumers the broker knows of for a queue."""
+        try:
+            async with (await self.specimen.broker.get()).channel() as channel:
+                declared = await channel.declare_queue(queue, passive=True)
+        except BROKER_ERRORS as error:
+            raise AssertionError(f"the broker does not answer: {error!r}") from error
+        return int(declared.declaration_result.consumer_count or 0)
+
+    @asynccontextmanager
+    async def supervised(self, count: int = 2) -> AsyncIterator[list[int]]:
+        """Run workers, each started again when it dies; gives the exit codes of those that died."""
+        deaths: list[int] = []
+        watching = asyncio.create_task(self._start_again(self.start(count), deaths))
+        try:
+            yield deaths
+        finally:
+            await end_tasks(watching)
+
+    async def _start_again(self, alive: list[Process], deaths: list[int]) -> None:
+        while True:
+            for process in [process for process in alive if process.poll() is not None]:
+                deaths.append(process.returncode)
+                alive.remove(process)
+                alive += self.start(1)
+            await asyncio.sleep(0.05)
+
+    def stop(self) -> None:
+        """End all processes; those that do not end in 20 s are killed."""
+        for process in self.running:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.running:
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    async def at_rest(self, *, seconds: float = 30.0, **dead: int) -> float:
+        """Wait until every committed event has come to its end for every consumer; returns the seconds it took.
+
+        Its end is a mark in the inbox or, for `dead` of them per consumer (`every=1`), a dead letter.
+        """
+        started = time.monotonic()
+        await eventually(lambda: self._is_at_rest(dead), timeout=seconds, describe="everything at rest")
+        return time.monotonic() - started
+
+    async def _is_at_rest(self, dead: Mapping[str, int]) -> bool:
+        try:
+            pending, committed = len(await self._query(_PENDING)), len(await self._query(_APPENDED))
+            marks = dict(await self._query("select consumer, count(*) from inbox group by 1"))
+        except SQLAlchemyError as error:
+            raise AssertionError("the database does not answer") from error
+        ends = {c.name: marks.get(c.name, 0) + dead.get(c.name.partition(".")[2], 0) for c in SUBSCRIPTIONS}
+        if pending or set(ends.values()) != {committed}:
+            raise AssertionError(f"{committed} committed, {pending} of them pending; ended: {ends}")
+        return True
+
+    async def _query(self, statement: str, **values: Any) -> list[Any]:
+        return list(await self.specimen.query(statement, **values))
+
+    async def history(self, lag_seconds: float = 0.0) -> History:
+        """Read all logs; what lies in queues is taken out."""
+        return History(
+            appended=[Fact(*row) for row in await self._query(_APPENDED)],
+            pending={row[0] for row in await self._query(_PENDING)},
+            published=[_fact(message) for message in await self.specimen.take(TAP)],
+            consumers={c.name: await self._log_of(c.name) for c in SUBSCRIPTIONS},
+            lag_seconds=lag_seconds,
+        )
+
+    async def _log_of(self, consumer: str) -> ConsumerLog:
+        applied = await self.specimen.query(
+            "select event_id, note_id, version from effect where consumer = :c order by id", c=consumer
+        )
+        steps = self.specimen.settings.retry_ladder
+        queues = (consumer, dead_letter_queue(consumer), *(wait_queue(consumer, step) for step in steps))
+        return ConsumerLog(
+            applied=[Fact(*row) for row in applied],
+            delivered=[
+                Fact(UUID(d["event_id"]), d["note_id"], d["version"]) for d in self.deliveries(consumer)
+            ],
+            places={queue: await self._ids_in(queue) for queue in queues},
+            **_PROMISES[consumer],
+        )
+
+    async def _ids_in(self, queue: str) -> Collection[UUID]:
+        return {UUID(str(message.message_id)) for message in await self.specimen.take(queue)}
+
+    def deliveries(self, consumer: str) -> list[dict[str, Any]]:
+        """Every time that a handler was given a message."""
+        path = self.folder / "deliveries"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in map(json.loads, lines) if line["consumer"] == consumer]
+
+    async def verify(self, *, seconds: float = 30.0, **dead: int) -> History:
+        """Wait for rest, at most `seconds` after the last fault, and check I1 to I5 on the whole history."""
+        lag = await self.at_rest(seconds=seconds, **dead)
+        history = await self.history(lag)
+        history.verify()
+        if not history.published:
+            raise AssertionError("nothing was published: the run proves nothing")
+        return history
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _fact(message: Any) -> Fact:
+    headers = message.headers
+    return Fact(UUID(message.message_id), headers["cloudEvents:subject"], headers["t-agg-version"])
+
+
+@asynccontextmanager
+async def open_specimen(
+    database_url: str, amqp_url: str, ladder: Sequence[str] = LADDER
+) -> AsyncIterator[Specimen]:
+    """A specimen on a migrated database and an empty virtual host, with its topology and the tap."""
+    settings = SpecimenSettings.model_validate(
+        {
+            "database_url": database_url,
+            "amqp_url": amqp_url,
+            "redis_url": "redis://unused",
+            "retry_ladder": ladder,
+        }
+    )
+    db = Database.open(settings)
+    broker, publishing = BrokerConnection(amqp_url, "test"), BrokerConnection(amqp_url, "test publisher")
+    try:
+        connection = await broker.get()
+        await Topology([SUBSCRIPTIONS], Ladder(ladder)).apply(connection)
+        async with connection.channel() as channel:
+            tap = await channel.declare_queue(TAP, durable=True, arguments={"x-queue-type": "quorum"})
+            await tap.bind(EVENTS_EXCHANGE, "specimen.#")
+        yield Specimen(settings, db, broker, Publisher(publishing))
+    finally:
+        await broker.close()
+        await publishing.close()
+        await db.close()
