@@ -16,6 +16,7 @@ from ..context import ActionContext, begin_action
 from ..db import Database, Transaction
 from ..observability.metrics import APPLY_SECONDS, CONSUMED
 from ..observability.tracing import span
+from ..rebuild.applied import note_applied
 from . import inbox
 from .context import Context, EffectContext
 from .delivery import Received
@@ -114,6 +115,8 @@ class TransactionalHandling:
                 outcomes.append(await self._apply_one(tx, received, fresh, streams))
                 await _tell_replayer(tx, self._name, received)
             await inbox.save_streams(tx.session, self._name, streams)
+            if self._consumer.rebuildable:
+                await note_applied(tx.session, zip(batch, outcomes, strict=True))
             fault_point(CONSUMER_BEFORE_COMMIT)
         for received, outcome in zip(batch, outcomes, strict=True):
             _count(self._name, received, outcome)
@@ -133,12 +136,13 @@ class TransactionalHandling:
         streams: dict[inbox.StreamKey, inbox.Stream],
     ) -> str:
         envelope = received.envelope
-        if envelope.event_id not in fresh:
+        again = self._consumer.rebuildable and envelope.rebuild_id is not None
+        if envelope.event_id not in fresh and not again:
             return "duplicate"
         # A second copy within the same batch is a duplicate of the first.
         fresh.discard(envelope.event_id)
         stream = streams.get(_stream_key(received))
-        if stream is not None and stream.is_stale(envelope.epoch, envelope.version):
+        if stream is not None and stream.is_stale(envelope.epoch, envelope.version, again=again):
             return "stale"
         with _acting(self._name, received):
             handler = self._consumer.handlers[type(received.event)]

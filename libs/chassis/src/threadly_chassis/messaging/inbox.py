@@ -46,7 +46,7 @@ class Stream:
     moved: bool = False
 
     def is_stale(self, epoch: int, version: int, *, again: bool = False) -> bool:
-        """Whether an event is not newer than what was applied; `again` lets the newest be applied once more."""
+        """Whether an event is not newer than what was applied; `again` lets that one pass once more."""
         newest = (self.epoch, self.version)
         return (epoch, version) < newest if again else (epoch, version) <= newest
 

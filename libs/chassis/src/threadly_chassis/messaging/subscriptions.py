@@ -37,6 +37,8 @@ class AnyConsumer:
 
     #: How many of its messages may be in hand at once, each lane serial within itself.
     lanes: int
+    #: Whether `threadly rebuild` may send it its owners' history again.
+    rebuildable: bool = False
 
     def __init__(
         self, name: str, *, handlers: Mapping[type[Event], Callable[[Any, Any], Awaitable[None]]], lanes: int
@@ -78,17 +80,29 @@ class Consumer(AnyConsumer):
     Their writes, their own events and the inbox mark commit together.
 
     No network call belongs in such a handler: it would hold the transaction open.
+
+    `rebuildable` promises that its events carry the whole state of their aggregate and that applying the
+    newest one again changes nothing, so that history can be sent again while live events come.
     """
 
     def __init__(
-        self, name: str, *, handlers: Mapping[type[Event], Handler], gate: Gate = Gate.NONE, lanes: int = 2
+        self,
+        name: str,
+        *,
+        handlers: Mapping[type[Event], Handler],
+        gate: Gate = Gate.NONE,
+        lanes: int = 2,
+        rebuildable: bool = False,
     ) -> None:
         super().__init__(name, handlers=handlers, lanes=lanes)
         if gate is Gate.STRICT:
             raise SubscriptionError(
                 f"{name}: Gate.STRICT needs parked streams, which the chassis does not have yet"
             )
+        if rebuildable and gate is not Gate.LATEST:
+            raise SubscriptionError(f"{name}: only a reader with Gate.LATEST can be rebuilt")
         self.gate = gate
+        self.rebuildable = rebuildable
 
 
 class EffectConsumer(AnyConsumer):
