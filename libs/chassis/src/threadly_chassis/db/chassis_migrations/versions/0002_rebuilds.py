@@ -3,8 +3,8 @@
 
 from alembic import op
 
-revision = "chassis_0003"
-down_revision = "chassis_0002"
+revision = "chassis_0002"
+down_revision = "chassis_0001"
 branch_labels = None
 depends_on = None
 
