@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from threadly_chassis.settings import CommaList, ServiceSettings
 
@@ -12,7 +12,6 @@ class CatalogSettings(ServiceSettings):
     """Catalog's settings, each `THREADLY_CATALOG_<NAME>`."""
 
     service: ClassVar[str] = "catalog"
-    provider_keys: ClassVar[tuple[str, ...]] = ("cursor_key",)
 
     default_currency: str = "EUR"
     """Of a price that names none, and of the average in the stats."""
@@ -33,8 +32,6 @@ class CatalogSettings(ServiceSettings):
     """ISO 4217 codes that a price may be in."""
     image_hosts: CommaList = ("images.unsplash.com", "ufs.sh", "utfs.io")
     """Where pictures may live: each name and its subdomains, over https. The public URL may always."""
-    cursor_key: SecretStr = SecretStr("sandbox-cursor-key")
-    """Signs the cursors of lists; the same in every process of the service."""
     listings_per_minute: Annotated[int, Field(ge=1)] = 120
     """How many products one seller may list in a minute (E071)."""
     hold_grace: timedelta = timedelta(minutes=5)

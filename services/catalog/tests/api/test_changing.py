@@ -58,7 +58,7 @@ async def test_the_old_price_bounds_the_new_one(catalog: Any) -> None:
 
 
 async def test_what_was_not_seen_is_not_overwritten(catalog: Any) -> None:
-    """Architecture §10: If-Match; without it, and with an outdated one, 412."""
+    """Architecture §10: If-Match; without it 428, with an outdated one 412."""
     item = await catalog.item()
     path = f"/products/{item['id']}"
     await catalog.patch(item, price="20")
@@ -66,7 +66,7 @@ async def test_what_was_not_seen_is_not_overwritten(catalog: Any) -> None:
     missing = await catalog.call("PATCH", path, catalog.seller, json={"price": "10"})
     assert (outdated.status_code, outdated.json()["code"]) == (412, "version_outdated")
     assert outdated.json()["version"] == 2
-    assert (missing.status_code, missing.json()["code"]) == (412, "version_missing")
+    assert (missing.status_code, missing.json()["code"]) == (428, "precondition_required")
     any_version = {"If-Match": "*"}
     forced = await catalog.call("PATCH", path, catalog.seller, json={"price": "10"}, headers=any_version)
     assert forced.json()["price"]["amount_minor"] == 1000

@@ -181,7 +181,7 @@ async def test_a_listing_is_logged_and_counted_once_it_stands(
     category = await catalog.category()
     body, key = catalog.listing(category), {"Idempotency-Key": "once"}
     before = _counted()
-    with caplog.at_level("INFO", logger="threadly_catalog.api.aftermath"):
+    with caplog.at_level("INFO", logger="threadly_catalog.use_cases.tell_fact"):
         await catalog.call("POST", "/products", catalog.seller, json=body | {"price": "0"})
         for _ in range(2):
             shown = await catalog.call("POST", "/products", catalog.seller, json=body, headers=key)

@@ -1,6 +1,5 @@
-"""Prices, pictures, cursors, categories, tags: the small rules."""
+"""Prices, pictures, categories, tags: the small rules."""
 
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -8,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threadly_catalog.domain.categories import Category, forest, refuse_loop, slug_of
-from threadly_catalog.domain.cursor import Cursors, Position
-from threadly_catalog.domain.errors import CategoryLoop, CursorInvalid, FieldInvalid
+from threadly_catalog.domain.errors import CategoryLoop, FieldInvalid
 from threadly_catalog.domain.images import Image, ImageHosts, clean_images
 from threadly_catalog.domain.price import price_in_minor_units
 from threadly_catalog.domain.tags import tags_of_product
@@ -111,23 +109,6 @@ def test_a_pictures_words_are_short() -> None:
     assert clean_images([Image("https://utfs.io/1", " ")], HOSTS) == (Image("https://utfs.io/1"),)
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1)), st.uuids())  # noqa: DTZ001 - hypothesis wants naive bounds
-def test_a_cursor_reads_what_it_wrote(moment: datetime, product_id: UUID) -> None:
-    position = Position(moment.replace(tzinfo=UTC), product_id)
-    cursors = Cursors(b"key", "products:a")
-    cursor = cursors.write(position)
-    assert cursors.read(cursor) == position
-    for other in (Cursors(b"key", "products:b"), Cursors(b"other key", "products:a")):
-        with pytest.raises(CursorInvalid):
-            other.read(cursor)
-
-
-@given(st.text(max_size=80))
-def test_no_text_is_a_cursor_by_chance(text: str) -> None:
-    with pytest.raises(CursorInvalid):
-        Cursors(b"key", "").read(text)
-
-
 @pytest.mark.parametrize(
     ("name", "slug"),
     [("Robes d'été", "robes-d-ete"), ("  T-Shirts & Tops ", "t-shirts-tops"), ("靴", "")],
@@ -183,10 +164,3 @@ def test_a_move_makes_both_categories_stale() -> None:
         f"product:{product}", f"category:{new}", f"category:{old}", "products",
     )  # fmt: skip
     assert tags_of_product(product, new, None) == (f"product:{product}", f"category:{new}", "products")
-
-
-def test_a_cursor_is_of_its_own_time() -> None:
-    position = Position(datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC), UUID(int=7))
-    later = Position(position.created_at + timedelta(microseconds=1), UUID(int=7))
-    cursors = Cursors(b"key", "")
-    assert cursors.read(cursors.write(later)) != position

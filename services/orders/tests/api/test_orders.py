@@ -6,6 +6,7 @@ import pytest
 from threadly_chassis.testing.identity import somebody
 from threadly_contracts.auth import UserRegistered
 from threadly_contracts.orders import OrderConfirmed
+from threadly_orders.use_cases.follow_intent import follow_intent
 
 pytestmark = pytest.mark.integration
 
@@ -121,6 +122,19 @@ async def test_a_buyer_reads_what_they_just_did(shop: Any, verb: str) -> None:
     checkout = await shop.started((await shop.listed()).product_id)
     await shop.pay(checkout)
     assert (await shop.act(checkout["id"], verb)).json()["status"] == "COMPLETED"
+    [order] = (await shop.get("/v1/orders")).json()["data"]
+    assert order["checkout_id"] == checkout["id"]
+
+
+async def test_a_buyer_who_asks_after_the_webhook_reads_the_sale_too(shop: Any) -> None:
+    """Architecture §6: whoever was told COMPLETED finds the order, even before its event is delivered."""
+    assert (await shop.get("/v1/orders")).json()["data"] == []
+    checkout = await shop.started((await shop.listed()).product_id)
+    await shop.pay(checkout)
+    intent_id = checkout["client_secret"].partition("_secret_")[0]
+    await follow_intent(await shop.deps.payments.retrieve_intent(intent_id), deps=shop.deps)
+    assert (await shop.get("/v1/orders")).json()["data"] == []
+    assert (await shop.act(checkout["id"], "confirm")).json()["status"] == "COMPLETED"
     [order] = (await shop.get("/v1/orders")).json()["data"]
     assert order["checkout_id"] == checkout["id"]
 

@@ -1,23 +1,23 @@
 """`/v1/categories`."""
 
+from functools import partial
 from uuid import UUID
 
 from fastapi import Query, Response, status
 
 from threadly_chassis.errors import Forbidden
-from threadly_chassis.http import CurrentTransaction, OperatorPrincipal, OptionalPrincipal
+from threadly_chassis.http import CurrentTransaction, OperatorPrincipal, OptionalPrincipal, router
 
 from ..dependencies import Deps
 from ..domain.tags import category_tag, tags_of_category
 from ..use_cases.change_category import change_category
 from ..use_cases.create_category import NewCategory, create_category
 from ..use_cases.get_category_tree import get_category_tree
-from .aftermath import Aftermath, settling_router
 from .etags import Versioned, etag
 from .schemas import CategoryChanges, NewCategoryInput
 from .views import CategoryBranch, CategoryTree, CategoryView
 
-routes = settling_router("/v1/categories", tags=["categories"])
+routes = router("/v1/categories", tags=["categories"])
 
 
 @routes.get("")
@@ -36,13 +36,12 @@ async def create(
     body: NewCategoryInput,
     tx: CurrentTransaction,
     _: OperatorPrincipal,
-    after: Aftermath,
+    deps: Deps,
     response: Response,
 ) -> CategoryView:
     """Make a category (operators)."""
     category = await create_category(tx, NewCategory(**body.model_dump()))
-    after.drop(*tags_of_category(category.category_id))
-    after.tell("category_created", category_id=category.category_id)
+    tx.after_commit(partial(deps.cache.drop_quietly, *tags_of_category(category.category_id)))
     response.headers["Location"] = f"{routes.prefix}/{category.category_id}"
     response.headers["ETag"] = etag(category.version)
     return CategoryView.of(category)
@@ -54,13 +53,14 @@ async def change(
     body: CategoryChanges,
     tx: CurrentTransaction,
     _: OperatorPrincipal,
-    after: Aftermath,
+    deps: Deps,
     versions: Versioned,
 ) -> CategoryView:
     """Rename, move, order, close or open a category (operators)."""
     changed = await change_category(tx, category_id, body.given(), is_current=versions.check(required=False))
-    after.drop(*tags_of_category(category_id))
+    stale = tags_of_category(category_id)
     if changed.previous_parent_id is not None:
-        after.drop(category_tag(changed.previous_parent_id))
+        stale = (*stale, category_tag(changed.previous_parent_id))
+    tx.after_commit(partial(deps.cache.drop_quietly, *stale))
     versions.tell(changed.category.version)
     return CategoryView.of(changed.category)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from ..domain.errors import VersionMissing
+from threadly_chassis.errors import PreconditionRequired
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _HASH_BYTES = 8
@@ -39,10 +39,10 @@ class Versions:
     def check(self, *, required: bool) -> Callable[[int], bool]:
         """Whether a version is among those that `If-Match` names; `*` is any.
 
-        Raises `VersionMissing` without the header when it is required.
+        Raises `PreconditionRequired` without the header when it is required.
         """
         if not self._if_match and required:
-            raise VersionMissing("Send If-Match with the ETag of what you saw.")
+            raise PreconditionRequired("Send If-Match with the ETag of what you saw.")
         if self._if_match in {"", "*"}:
             return lambda _: True
         named = {tag.partition(".")[0] for tag in _TAG.findall(self._if_match)}

@@ -1,11 +1,13 @@
 """`/v1/products`."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response, status
 
-from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, OptionalPrincipal
+from threadly_chassis.db import Transaction
+from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, OptionalPrincipal, router
 
 from ..dependencies import Deps
 from ..domain.errors import FieldInvalid
@@ -17,12 +19,11 @@ from ..use_cases.get_product import Relation, get_product
 from ..use_cases.get_product_stats import get_product_stats
 from ..use_cases.list_products import ProductQuery, list_products
 from ..use_cases.load_products import load_products
-from .aftermath import After, Aftermath, settling_router
 from .etags import Versioned, etag
 from .schemas import ListParameters, ProductChanges, RawProductInput
 from .views import ProductBatch, ProductList, ProductView, SellerView, StatsView
 
-routes = settling_router("/v1/products", tags=["products"])
+routes = router("/v1/products", tags=["products"])
 
 #: The edge may serve a public answer for this many seconds; a browser asks each time, by its ETag, so that
 #: sellers never see their own item as it was. With credentials nothing is shared (E089).
@@ -40,7 +41,6 @@ async def create(
     tx: CurrentTransaction,
     principal: CurrentPrincipal,
     deps: Deps,
-    after: Aftermath,
     response: Response,
 ) -> ProductView:
     """List an item for sale."""
@@ -53,8 +53,7 @@ async def create(
         per_minute=deps.settings.listings_per_minute,
         clock=deps.clock,
     )
-    after.drop(*tags_of_product(product.product_id, product.category_id))
-    after.tell("product_created", product_id=product.product_id, seller_id=product.seller_id)
+    _forget(tx, deps, Changed(product))
     response.headers["Location"] = f"{routes.prefix}/{product.product_id}"
     response.headers["ETag"] = etag(product.version)
     return ProductView.of(product)
@@ -130,7 +129,6 @@ async def change(
     tx: CurrentTransaction,
     principal: CurrentPrincipal,
     deps: Deps,
-    after: Aftermath,
     versions: Versioned,
 ) -> ProductView:
     """Change one's own item; `If-Match` names the version that was seen."""
@@ -143,7 +141,7 @@ async def change(
         rules=deps.rules,
         clock=deps.clock,
     )
-    _drop(after, changed)
+    _forget(tx, deps, changed)
     versions.tell(changed.product.version)
     return ProductView.of(changed.product)
 
@@ -154,7 +152,6 @@ async def withdraw(
     tx: CurrentTransaction,
     principal: CurrentPrincipal,
     deps: Deps,
-    after: Aftermath,
     versions: Versioned,
 ) -> None:
     """Withdraw one's own item; it can be relisted with `status: AVAILABLE`."""
@@ -167,9 +164,11 @@ async def withdraw(
         rules=deps.rules,
         clock=deps.clock,
     )
-    _drop(after, changed)
+    _forget(tx, deps, changed)
 
 
-def _drop(after: After, changed: Changed) -> None:
+def _forget(tx: Transaction, deps: Deps, changed: Changed) -> None:
+    """Let the writer's next read be fresh; others' are when the event comes round (architecture §6)."""
     product = changed.product
-    after.drop(*tags_of_product(product.product_id, product.category_id, changed.previous_category_id))
+    tags = tags_of_product(product.product_id, product.category_id, changed.previous_category_id)
+    tx.after_commit(partial(deps.cache.drop_quietly, *tags))

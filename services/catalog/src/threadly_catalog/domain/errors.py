@@ -2,11 +2,11 @@
 
 ::
 
-    Invalid    FieldInvalid, CategoryNotUsable, CursorInvalid, CategoryLoop
+    Invalid    FieldInvalid, CategoryNotUsable, CategoryLoop
     Forbidden  NotYourItem
     NotFound   ProductNotFound, CategoryNotFound
     Conflict   ItemFrozen, SlugTaken
-    PreconditionFailed  VersionMissing, VersionOutdated
+    PreconditionFailed  VersionOutdated
     TooManyRequests     ListingTooFast
     Permanent  UnknownProduct, SoldTwice   (messages that no later try can apply)
 """
@@ -49,13 +49,6 @@ class CategoryLoop(Invalid):
     title = "A category cannot be its own ancestor"
 
 
-class CursorInvalid(Invalid):
-    """A cursor that was not issued here, or for another list."""
-
-    code = "cursor_invalid"
-    title = "This cursor does not belong to this list"
-
-
 class NotYourItem(Forbidden):
     """Only its seller may change an item (E067)."""
 
@@ -83,13 +76,6 @@ class ItemFrozen(Conflict):
 class SlugTaken(Conflict):
     code = "slug_taken"
     title = "Another category has this address"
-
-
-class VersionMissing(PreconditionFailed):
-    """A change must say which version it changes, so that nobody overwrites what they have not seen."""
-
-    code = "version_missing"
-    title = "Say which version you are changing"
 
 
 class VersionOutdated(PreconditionFailed):

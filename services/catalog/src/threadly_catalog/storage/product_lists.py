@@ -11,7 +11,6 @@ from sqlalchemy import Select, and_, case, func, literal, select, tuple_
 from threadly_chassis.db import ReadSession
 from threadly_contracts.catalog import Condition, ProductStatus
 
-from ..domain.cursor import Position
 from ..domain.lifecycle import LISTED
 from .tables import ProductImageRow, ProductRow
 
@@ -79,13 +78,15 @@ async def _read(session: ReadSession, statement: Select[*tuple[Any, ...]]) -> li
 
 
 async def newest_cards(
-    session: ReadSession, wanted: Filter, after: Position | None, limit: int
+    session: ReadSession, wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Card]:
-    """At most `limit` cards, newest first, from after a position."""
+    """At most `limit` cards, newest first, from after (created_at, id)."""
     return await _read(session, newest_statement(wanted, after, limit))
 
 
-def newest_statement(wanted: Filter, after: Position | None, limit: int) -> Select[*tuple[Any, ...]]:
+def newest_statement(
+    wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
+) -> Select[*tuple[Any, ...]]:
     """The statement behind a page: it walks an index, so page 10,000 costs what page 1 costs."""
     statement = _cards().order_by(ProductRow.created_at.desc(), ProductRow.product_id.desc()).limit(limit)
     if not wanted.unlisted_too:
@@ -100,7 +101,7 @@ def newest_statement(wanted: Filter, after: Position | None, limit: int) -> Sele
         )
     if after is not None:
         place = tuple_(ProductRow.created_at, ProductRow.product_id)
-        statement = statement.where(place < tuple_(literal(after.created_at), literal(after.product_id)))
+        statement = statement.where(place < tuple_(*map(literal, after)))
     return statement
 
 

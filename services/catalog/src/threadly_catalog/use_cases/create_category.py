@@ -11,6 +11,7 @@ from ..domain.categories import Category, clean_name, slug_of
 from ..domain.errors import CategoryNotUsable, FieldInvalid
 from ..storage.categories import category_of, flush_slug, lock_tree
 from ..storage.tables import CategoryRow
+from .tell_fact import tell_once_committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ async def create_category(tx: Transaction, new: NewCategory) -> Category:
     tx.session.add(row)
     await flush_slug(tx.session, slug)
     await announce_category(tx, row)
+    tell_once_committed(tx, "category_created", category_id=row.category_id)
     return category_of(row)
 
 

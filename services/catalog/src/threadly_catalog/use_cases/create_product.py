@@ -16,6 +16,7 @@ from ..storage.categories import count_listed, lock_for_listing
 from ..storage.products import facts_of, listed_since, put_images
 from ..storage.sellers import Seller, introduce_seller
 from ..storage.tables import ProductRow
+from .tell_fact import tell_once_committed
 
 _MINUTE = timedelta(minutes=1)
 
@@ -66,4 +67,5 @@ async def create_product(
     await count_listed(tx.session, {row.category_id: 1})
     event = ProductCreated(**facts_of(row))
     await tx.publish(event, version=row.version)
+    tell_once_committed(tx, "product_created", product_id=row.product_id, seller_id=row.seller_id)
     return event

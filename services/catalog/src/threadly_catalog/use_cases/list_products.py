@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from threadly_chassis.cache import CACHE_TTL
 from threadly_chassis.db import ReadSession
+from threadly_chassis.http import Cursors
 
 from ..dependencies import CatalogDeps
-from ..domain.cursor import Cursors, Position
 from ..domain.errors import CategoryNotFound
 from ..domain.tags import CATEGORIES, PRODUCTS, category_tag
 from ..storage.categories import branch_ids
@@ -48,18 +49,18 @@ class ProductPage:
 
 
 async def list_products(deps: CatalogDeps, query: ProductQuery) -> ProductPage:
-    """Read one page; raises `CursorInvalid` and, for a category that is not there, `CategoryNotFound`."""
-    cursors = Cursors(deps.settings.cursor_key.get_secret_value().encode(), query.scope)
-    after = cursors.read(query.cursor) if query.cursor else None
+    """Read one page; raises `CursorMalformed` and, for a category that is not there, `CategoryNotFound`."""
+    cursors = Cursors(deps.settings.cursor_secret.get_secret_value(), query.scope)
+    after = cursors.after_row(query.cursor)
     cards = await _cards(deps, query, after)
     has_more, cards = len(cards) > query.limit, cards[: query.limit]
-    last = Position(cards[-1].created_at, cards[-1].product_id) if has_more else None
+    following = cursors.encode(cards[-1].created_at, cards[-1].product_id) if has_more else None
     async with deps.db.read() as session:
         sellers = await sellers_by_id(session, (card.seller_id for card in cards))
-    return ProductPage(cards, sellers, cursors.write(last) if last else None)
+    return ProductPage(cards, sellers, following)
 
 
-async def _cards(deps: CatalogDeps, query: ProductQuery, after: Position | None) -> list[Card]:
+async def _cards(deps: CatalogDeps, query: ProductQuery, after: tuple[datetime, UUID] | None) -> list[Card]:
     """One card more than the limit, to know of a next page."""
     if after is not None or query.own:
         async with deps.db.read() as session:
@@ -83,7 +84,7 @@ def _tags(value: Any) -> Sequence[str]:
 
 
 async def _read(
-    session: ReadSession, query: ProductQuery, after: Position | None
+    session: ReadSession, query: ProductQuery, after: tuple[datetime, UUID] | None
 ) -> tuple[list[Card], list[UUID]]:
     branch: list[UUID] = []
     if query.category_id is not None:

@@ -1,11 +1,12 @@
 """Conversations: begin, list, mark as read, show typing."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response, status
+from fastapi import Query, Response, status
 
-from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, Page
+from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, Page, router
 
 from ..dependencies import Deps
 from ..storage import inbox
@@ -15,10 +16,9 @@ from ..use_cases.read_conversation import read_conversation
 from ..use_cases.send_message import Draft
 from ..use_cases.show_typing import show_typing
 from ..use_cases.start_conversation import start_conversation
-from .freshness import fresh_router, now_stale
 from .schemas import ConversationView, ReadingView, ReadUpTo, StartConversation, Typing
 
-conversations = fresh_router("/v1/conversations", tags=["conversations"])
+conversations = router("/v1/conversations", tags=["conversations"])
 
 Limit = Annotated[int, Query(ge=1, le=50)]
 
@@ -30,7 +30,6 @@ Limit = Annotated[int, Query(ge=1, le=50)]
 )
 async def start(
     body: StartConversation,
-    request: Request,
     response: Response,
     tx: CurrentTransaction,
     principal: CurrentPrincipal,
@@ -43,7 +42,8 @@ async def start(
     )
     if not is_new:
         response.status_code = status.HTTP_200_OK
-    now_stale(request, inbox_tag(principal.user_id), inbox_tag(entry.other.id), conversation_tag(entry.id))
+    stale = inbox_tag(principal.user_id), inbox_tag(entry.other.id), conversation_tag(entry.id)
+    tx.after_commit(partial(deps.cache.drop_quietly, *stale))
     return ConversationView.of(entry, principal.user_id)
 
 
@@ -72,7 +72,6 @@ async def show(conversation_id: UUID, principal: CurrentPrincipal, deps: Deps) -
 @conversations.post("/{conversation_id}/read")
 async def read(
     conversation_id: UUID,
-    request: Request,
     tx: CurrentTransaction,
     principal: CurrentPrincipal,
     deps: Deps,
@@ -82,7 +81,8 @@ async def read(
     up_to = body.last_read_message_id if body else None
     now = deps.clock.now()
     if await read_conversation(conversation_id, reader_id=principal.user_id, up_to=up_to, tx=tx, now=now):
-        now_stale(request, conversation_tag(conversation_id), inbox_tag(principal.user_id))
+        stale = conversation_tag(conversation_id), inbox_tag(principal.user_id)
+        tx.after_commit(partial(deps.cache.drop_quietly, *stale))
     entry = await inbox.entry(tx.session, principal.user_id, conversation_id)
     return ReadingView(unread_count=entry.unread_count)
 

@@ -1,12 +1,13 @@
 """Messages: send and read."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, status
+from fastapi import Query, status
 
 from threadly_chassis.errors import Invalid
-from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, Page
+from threadly_chassis.http import CurrentPrincipal, CurrentTransaction, Page, router
 from threadly_chassis.http.cursors import Cursors
 
 from ..dependencies import Deps
@@ -14,10 +15,9 @@ from ..domain.display import zone_named
 from ..use_cases.cache_tags import conversation_tag, inbox_tag
 from ..use_cases.list_messages import Place, list_messages, place_after
 from ..use_cases.send_message import Draft, send_message
-from .freshness import fresh_router, now_stale
 from .schemas import MessageView, SendMessage
 
-messages = fresh_router("/v1/conversations/{conversation_id}/messages", tags=["conversations"])
+messages = router("/v1/conversations/{conversation_id}/messages", tags=["conversations"])
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Zone = Annotated[str, Query(max_length=64, description="The viewer's IANA time zone, for formatted_time")]
@@ -27,7 +27,6 @@ Zone = Annotated[str, Query(max_length=64, description="The viewer's IANA time z
 async def send(
     conversation_id: UUID,
     body: SendMessage,
-    request: Request,
     tx: CurrentTransaction,
     principal: CurrentPrincipal,
     deps: Deps,
@@ -37,9 +36,9 @@ async def send(
     zone, now = zone_named(time_zone), deps.clock.now()
     draft = Draft.of(body.content, body.image_url)
     message, recipient_id = await send_message(conversation_id, draft, sender=principal, tx=tx, now=now)
-    now_stale(
-        request, conversation_tag(conversation_id), inbox_tag(principal.user_id), inbox_tag(recipient_id)
-    )
+    # The writer's next read is fresh at once; the event does the same for whoever a crash leaves behind.
+    stale = conversation_tag(conversation_id), inbox_tag(principal.user_id), inbox_tag(recipient_id)
+    tx.after_commit(partial(deps.cache.drop_quietly, *stale))
     return MessageView.of(message, viewer_id=principal.user_id, now=now, zone=zone)
 
 

@@ -9,7 +9,7 @@ from ..domain.checkout import PAYABLE, CheckoutStatus
 from ..domain.errors import CheckoutCompleted, PaymentInProgress
 from ..storage.tables import Checkout
 from .end_checkout import end_checkout
-from .forget_orders import forget_own_orders
+from .forget_orders import user_orders_tag
 from .get_checkout import get_checkout
 
 
@@ -28,5 +28,5 @@ async def cancel_checkout(
     checkout, order_id = await get_checkout(checkout_id, buyer_id=buyer_id, deps=deps)
     if checkout.status in PAYABLE:
         raise PaymentInProgress("Your bank is working on the payment. Ask again in a moment.")
-    await forget_own_orders(deps.cache, buyer_id)
+    await deps.cache.drop_quietly(user_orders_tag(buyer_id))
     return checkout, order_id

@@ -7,7 +7,7 @@ from ..domain.checkout import PAYABLE, CheckoutStatus
 from ..domain.errors import PaymentNotConfirmed
 from ..storage.tables import Checkout
 from .follow_intent import follow_intent
-from .forget_orders import forget_own_orders
+from .forget_orders import user_orders_tag
 from .get_checkout import get_checkout
 
 
@@ -20,13 +20,13 @@ async def confirm_checkout(
     Raises `CheckoutNotFound`, `PaymentNotConfirmed` while there is nothing to show, `PaymentsUnavailable`.
     """
     checkout, order_id = await get_checkout(checkout_id, buyer_id=buyer_id, deps=deps)
-    if checkout.status not in PAYABLE:
-        return checkout, order_id
-    if checkout.payment_intent_id is not None:
-        intent = await deps.payments.retrieve_intent(checkout.payment_intent_id)
-        await follow_intent(intent, deps=deps)
-    checkout, order_id = await get_checkout(checkout_id, buyer_id=buyer_id, deps=deps)
-    if checkout.status is CheckoutStatus.OPEN:
-        raise PaymentNotConfirmed("Stripe has not captured the money yet. Ask again in a moment.")
-    await forget_own_orders(deps.cache, buyer_id)
+    if checkout.status in PAYABLE:
+        if checkout.payment_intent_id is not None:
+            intent = await deps.payments.retrieve_intent(checkout.payment_intent_id)
+            await follow_intent(intent, deps=deps)
+        checkout, order_id = await get_checkout(checkout_id, buyer_id=buyer_id, deps=deps)
+        if checkout.status is CheckoutStatus.OPEN:
+            raise PaymentNotConfirmed("Stripe has not captured the money yet. Ask again in a moment.")
+    # Also when the webhook was faster: its event may not have reached the cache yet.
+    await deps.cache.drop_quietly(user_orders_tag(buyer_id))
     return checkout, order_id
