@@ -83,8 +83,7 @@ class Session:
 
     async def reject(self, delivery: Delivery) -> None:
         """Let the broker dead-letter a delivery."""
-        self.window.drop(delivery.tag)
-        await self.underlay.basic_reject(delivery.tag, requeue=False, wait=False)
+        await self.window.reject(delivery.tag)
 
 
 async def _next_batch(lane: asyncio.Queue[Delivery | None]) -> tuple[list[Delivery], bool]:
