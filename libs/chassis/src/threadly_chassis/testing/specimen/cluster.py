@@ -29,18 +29,16 @@ from ..rabbit import RabbitManagement
 from .harness import LADDER, SPECIMEN, Process, Specimen
 from .service import SUBSCRIPTIONS, SpecimenSettings, write_note
 
-_APPENDED = "select event_id, agg_id, agg_version from outbox_event where event_type like 'threadly.specimen.%' order by id"
+_APPENDED = (
+    "select event_id, agg_id, agg_version from outbox_event "
+    "where event_type like 'threadly.specimen.%' order by id"
+)
 _PENDING = (
     "select event_id from outbox_pending join outbox_event using (id, shard) "
     "where event_type like 'threadly.specimen.%'"
 )
 #: A queue that is bound to all events and read by nobody until the end: the publish log.
 TAP = "chaos.tap"
-_PROMISES = {
-    "specimen.every": {"order": Order.ANY, "exactly_once": True},
-    "specimen.newest": {"order": Order.RISING, "exactly_once": True},
-    "specimen.outside": {"order": Order.ANY, "exactly_once": False},
-}
 
 
 class RolledBack(Exception):
@@ -186,7 +184,7 @@ class Cluster:
                 process.wait()
 
     async def at_rest(self, *, seconds: float = 30.0, **dead: int) -> float:
-        """Wait until every committed event has come to its end for every consumer; returns the seconds it took.
+        """Wait until every committed event has come to its end for every consumer; returns the seconds.
 
         Its end is a mark in the inbox or, for `dead` of them per consumer (`every=1`), a dead letter.
         """
@@ -230,7 +228,8 @@ class Cluster:
                 Fact(UUID(d["event_id"]), d["note_id"], d["version"]) for d in self.deliveries(consumer)
             ],
             places={queue: await self._ids_in(queue) for queue in queues},
-            **_PROMISES[consumer],
+            order=Order.RISING if consumer == "specimen.newest" else Order.ANY,
+            exactly_once=consumer != "specimen.outside",
         )
 
     async def _ids_in(self, queue: str) -> Collection[UUID]:

@@ -46,8 +46,8 @@ class SpecimenDeps:
 class NoteWritten(Event, type="threadly.specimen.note_written.v1", aggregate="note", subject="note_id"):
     """`says` steers the handlers; what is not among these is applied.
 
-    `permanent`, `fail`, `fail until attempt <n>`, `hang <seconds>`, and `die`: the process that handles it for
-    "specimen.every" is gone at once, without a word.
+    `permanent`, `fail`, `fail until attempt <n>`, `hang <seconds>`, and `die`: the process in which
+    "specimen.every" handles it is gone at once, without a word.
     """
 
     note_id: str

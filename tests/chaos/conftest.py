@@ -1,0 +1,91 @@
+"""A specimen service in several processes, on servers that may be broken.
+
+`cluster` stands on the test run's shared servers, in a database and a virtual host of its own. `broker` and
+`postgres` belong to this suite: they are killed and started again, and `own_cluster` stands on them.
+"""
+
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from threadly_chassis.testing.postgres import clone, ensure_template
+from threadly_chassis.testing.rabbit import RabbitManagement, vhost_url
+from threadly_chassis.testing.specimen.cluster import Cluster, Load, open_specimen
+from threadly_chassis.testing.specimen.harness import SPECIMEN
+from threadly_embedded.breakable import BreakablePostgres, Broker, breakable_broker, breakable_postgres
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """`SEED=` repeats a run's choices; the schedule of the machine cannot be repeated."""
+    return int(os.environ.get("SEED") or random.randrange(1_000_000))  # noqa: S311 - no secret
+
+
+@pytest.fixture
+async def cluster(
+    service_database: Callable[[str], str], vhost: str, tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    management = RabbitManagement(os.environ["THREADLY_TEST_AMQP_MANAGEMENT_URL"])
+    async with open_specimen(service_database(SPECIMEN), vhost) as specimen:
+        cluster = Cluster(specimen, tmp_path, management)
+        yield cluster
+        cluster.stop()
+
+
+def _open_to_servers(folder: Path) -> Path:
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)  # the servers' user passes through when root runs the tests
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    async with breakable_broker(_open_to_servers(tmp_path_factory.mktemp("broker"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakablePostgres]:
+    async with breakable_postgres(_open_to_servers(tmp_path_factory.mktemp("postgres"))) as postgres:
+        yield postgres
+
+
+@pytest.fixture
+async def own_cluster(
+    broker: Broker, service_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    """A cluster whose broker may be killed."""
+    async with AsyncExitStack() as stack:
+        yield await _on(stack, broker, service_database(SPECIMEN), tmp_path)
+
+
+@pytest.fixture
+async def own_database_cluster(
+    postgres: BreakablePostgres, broker: Broker, tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    """A cluster whose broker and database may be killed."""
+    server = postgres.server.admin_url
+    database = clone(server, ensure_template(server, SPECIMEN))
+    async with AsyncExitStack() as stack:
+        yield await _on(stack, broker, database, tmp_path)
+
+
+async def _on(stack: AsyncExitStack, broker: Broker, database: str, folder: Path) -> Cluster:
+    management = RabbitManagement(broker.management_url)
+    name = management.make_vhost()
+    stack.callback(management.drop_vhost, name)
+    specimen = await stack.enter_async_context(open_specimen(database, vhost_url(broker.url, name)))
+    cluster = Cluster(specimen, folder, management)
+    stack.callback(cluster.stop)
+    return cluster
+
+
+@pytest.fixture
+def load(seed: int) -> Callable[[Cluster], Load]:
+    """`load(cluster)` writes on the cluster's service."""
+    print(f"SEED={seed}")  # noqa: T201 - shown when the test fails
+    return lambda cluster: Load(cluster.specimen, random.Random(seed))  # noqa: S311 - no secret
