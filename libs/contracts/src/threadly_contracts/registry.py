@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from .event import Event, EventDefinitionError
+from .upcasting import UPCASTERS
 
 
 class UnknownEventType(LookupError):
@@ -41,8 +42,10 @@ class Registry:
 
 
 def published_events() -> Registry:
-    """Return every public event, in one registry."""
+    """Return every public event, in one registry; raises `EventDefinitionError` for a gap between majors."""
     from . import auth, catalog, messaging, operations, orders, search_indexer  # noqa: PLC0415 - they import Event
 
     modules = (auth, catalog, messaging, operations, orders, search_indexer)
-    return Registry(event for module in modules for event in module.EVENTS)
+    registry = Registry(event for module in modules for event in module.EVENTS)
+    UPCASTERS.check(registry)
+    return registry
