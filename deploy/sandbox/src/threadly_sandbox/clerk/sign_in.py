@@ -63,7 +63,9 @@ class _Pages:
     def __init__(self, instance: Instance, settings: SandboxSettings) -> None:
         self._instance = instance
         self._lifetime = settings.clerk_sign_in_seconds
-        self._friends = {settings.clerk_authorized_party, settings.public_url}
+        self._friends = {
+            urlsplit(url).hostname for url in (settings.clerk_authorized_party, settings.public_url)
+        }
 
     async def choose(self, request: Request) -> Response:
         return self._chooser(request.query_params.get("redirect_url", ""))
@@ -103,9 +105,9 @@ class _Pages:
         return response
 
     def _onward(self, redirect_url: str, otherwise: str) -> Response:
-        """Back to where the person came from, but only to Threadly's own addresses."""
+        """Back to where the person came from, on Threadly's own hosts: API, shop, operators' page."""
         parts = urlsplit(redirect_url)
-        if f"{parts.scheme}://{parts.netloc}" in self._friends:
+        if parts.scheme in {"http", "https"} and parts.hostname in self._friends:
             return RedirectResponse(redirect_url, 303)
         return HTMLResponse(_PAGE.format(content=otherwise))
 
