@@ -8,7 +8,7 @@ from uuid import UUID
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from threadly_contracts import Event
+from threadly_contracts import UPCASTERS, Event, UpcastError
 
 from ..errors import Permanent
 from . import headers as h
@@ -84,7 +84,7 @@ class Received:
 
 
 def read(delivery: Delivery, consumer: AnyConsumer) -> Received:
-    """Read a delivery as one of the consumer's events.
+    """Read a delivery as one of the consumer's events; an older major is lifted to the one it handles.
 
     Raises `Undecodable`, `UnknownType` or `UnknownMajor`; a reader ignores fields it does not know.
     """
@@ -92,15 +92,19 @@ def read(delivery: Delivery, consumer: AnyConsumer) -> Received:
         envelope = Envelope.model_validate(delivery.headers)
     except ValidationError as error:
         raise Undecodable(f"the envelope: {_in_short(error)}") from error
-    event_class = consumer.event_class(envelope.type)
-    if event_class is None:
+    classes = consumer.classes_of(envelope.type)
+    if classes is None:
         if consumer.knows_another_major_of(envelope.type):
             raise UnknownMajor(f"{consumer.name} does not read {envelope.type}")
         raise UnknownType(f"{consumer.name} does not handle {envelope.type}")
+    written, wanted = classes
     try:
-        return Received(delivery, envelope, event_class.model_validate_json(delivery.message.body))
+        event = UPCASTERS.upcast(written.model_validate_json(delivery.message.body), wanted)
     except ValidationError as error:
         raise Undecodable(f"the body of {envelope.type}: {_in_short(error)}") from error
+    except UpcastError as error:
+        raise Undecodable(str(error)) from error
+    return Received(delivery, envelope, event)
 
 
 def _in_short(error: ValidationError) -> str:

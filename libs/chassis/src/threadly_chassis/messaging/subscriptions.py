@@ -1,11 +1,11 @@
 """The table of what a service listens to: it drives queues, bindings, decoding and the event map."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from threadly_contracts import Event
+from threadly_contracts import UPCASTERS, Event
 
 from .context import Context, EffectContext
 
@@ -30,6 +30,17 @@ class Gate(Enum):
     """An event older than the newest one applied is a quiet success; gaps are jumped."""
     STRICT = "strict"
     """Contiguous versions, with the successors of a failed event parked. Not offered yet."""
+
+
+def _older_majors(handled: Collection[type[Event]]) -> dict[str, tuple[type[Event], type[Event]]]:
+    """What can be read besides: wire type to the class it is decoded into and the handled one above it."""
+    lifted: dict[str, tuple[type[Event], type[Event]]] = {}
+    for event in handled:
+        for old in UPCASTERS.older(event):
+            if old in handled:
+                break
+            lifted[old.type] = (old, event)
+    return lifted
 
 
 class AnyConsumer:
@@ -58,10 +69,20 @@ class AnyConsumer:
         for event in handlers:
             if self._by_type.setdefault(event.type, event) is not event:
                 raise SubscriptionError(f"{name}: two classes claim {event.type}")
+        self._lifted = _older_majors(handlers)
 
-    def event_class(self, event_type: str) -> type[Event] | None:
-        """The class that a wire type is decoded into; None when this consumer does not handle it."""
-        return self._by_type.get(event_type)
+    def classes_of(self, event_type: str) -> tuple[type[Event], type[Event]] | None:
+        """The class that a wire type is decoded into, and the one that its handler takes.
+
+        They differ for an older major, which is upcast. None when this consumer does not handle the type.
+        """
+        handled = self._by_type.get(event_type)
+        return (handled, handled) if handled else self._lifted.get(event_type)
+
+    @property
+    def event_types(self) -> list[str]:
+        """Every wire type that it can read, sorted: those it handles, and the older majors of them."""
+        return sorted({*self._by_type, *self._lifted})
 
     def knows_another_major_of(self, event_type: str) -> bool:
         """Whether the type differs only in its major version from one that is handled."""
@@ -71,7 +92,7 @@ class AnyConsumer:
     @property
     def routing_keys(self) -> list[str]:
         """The keys its queue is bound by, sorted."""
-        return sorted(event.routing_key() for event in self.handlers)
+        return [event_type.removeprefix("threadly.") for event_type in self.event_types]
 
 
 class Consumer(AnyConsumer):
