@@ -138,7 +138,7 @@ async def test_what_is_being_bought_or_was_is_frozen(catalog: Any, purchase: Cal
     path = f"/products/{item['id']}"
     buying = purchase(item)
     for event, version in ((buying.started(), 2), (buying.confirmed(), 3)):
-        await catalog.handle("catalog.stock", event)
+        await catalog.give("catalog.stock", event)
         changed = await catalog.patch({**item, "version": version}, price="99")
         withdrawn = await catalog.call("DELETE", path, catalog.seller)
         for answer in (changed, withdrawn):

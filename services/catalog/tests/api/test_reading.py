@@ -53,7 +53,7 @@ async def test_an_answer_that_is_known_is_not_sent_again(catalog: Any) -> None:
         image_url=None,
         updated_at=item["updated_at"],
     )
-    await catalog.handle("catalog.sellers", renamed)
+    await catalog.give("catalog.sellers", renamed)
     changed = await catalog.call("GET", path, **known)
     assert (changed.status_code, changed.json()["seller"]["name"]) == (200, "Ada Lovelace")
     whole_tag = {"headers": {"If-Match": changed.headers["ETag"]}, "json": {"price": "1"}}
@@ -138,7 +138,7 @@ async def test_lists_show_what_is_for_sale_and_sellers_all_of_their_own(
     category = await catalog.category()
     sold, removed, reserved, free = [await catalog.list_item(category) for _ in range(4)]
     other = await catalog.list_item(category, somebody("Bo"))
-    await catalog.handle("catalog.stock", purchase(sold).confirmed(), purchase(reserved).started())
+    await catalog.give("catalog.stock", purchase(sold).confirmed(), purchase(reserved).started())
     await catalog.call("DELETE", f"/products/{removed['id']}", catalog.seller)
     await catalog.deps.cache.evict("*")
     path = f"/products?seller_id={catalog.seller.user_id}"
@@ -177,7 +177,7 @@ async def test_the_number_of_queries_does_not_grow_with_the_page(catalog: Any) -
 
     async def queries(path: str, **options: Any) -> int:
         await catalog.deps.cache.evict("*")
-        async with catalog.counting() as statements:
+        async with catalog.statements() as statements:
             assert (await catalog.call("GET", path, **options)).status_code == 200
         return len(statements)
 
@@ -199,7 +199,7 @@ async def test_what_was_read_comes_from_the_cache(catalog: Any) -> None:
     item = await catalog.item()
     for path in (f"/products/{item['id']}", "/products/stats", "/categories"):
         first = (await catalog.call("GET", path)).json()
-        async with catalog.counting() as statements:
+        async with catalog.statements() as statements:
             assert (await catalog.call("GET", path)).json() == first
         assert statements == [], path
 
@@ -241,7 +241,7 @@ async def test_the_figures(catalog: Any, purchase: Callable[..., Any]) -> None:
     await catalog.list_item(dresses, price="10.01")
     await catalog.list_item(shoes, price="7000", currency="JPY")
     sold = await catalog.list_item(shoes, price="900")
-    await catalog.handle("catalog.stock", purchase(sold).confirmed())
+    await catalog.give("catalog.stock", purchase(sold).confirmed())
     remembered = (await catalog.call("GET", "/products/stats")).json()
     assert remembered == empty
     await catalog.deps.cache.evict("product:stats")

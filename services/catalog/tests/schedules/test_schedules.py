@@ -39,15 +39,15 @@ async def test_counts_are_folded_without_being_changed(catalog: Any) -> None:
 
 async def test_ended_checkouts_are_forgotten_in_time(catalog: Any, purchase: Callable[..., Any]) -> None:
     clock = FrozenClock(datetime.now(UTC))
-    catalog.use_clock(clock)
+    catalog.change(clock=clock)
     item = await catalog.item()
     buying = purchase(item)
-    await catalog.handle("catalog.stock", buying.ended())
+    await catalog.give("catalog.stock", buying.ended())
     clock.move(timedelta(days=29))
     await forget_ended_checkouts(catalog.deps)
     assert len(await catalog.query("select 1 from ended_checkout")) == 1
     clock.move(timedelta(days=2))
     await forget_ended_checkouts(catalog.deps)
     assert await catalog.query("select 1 from ended_checkout") == []
-    await catalog.handle("catalog.stock", buying.started())
+    await catalog.give("catalog.stock", buying.started())
     assert (await catalog.row(item))["status"] == "AVAILABLE"

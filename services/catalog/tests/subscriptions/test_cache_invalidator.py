@@ -32,10 +32,10 @@ async def test_a_reservation_reaches_what_was_cached(catalog: Any, purchase: Cal
         return [(answer["data"][0] if "data" in answer else answer)["status"] for answer in answers]
 
     assert await statuses() == ["AVAILABLE"] * 3
-    await catalog.handle("catalog.stock", purchase(item).started())
+    await catalog.give("catalog.stock", purchase(item).started())
     assert await statuses() == ["AVAILABLE"] * 3
     event = await _last(catalog, ProductReserved, item)
-    await catalog.handle(CONSUMER, event, event)
+    await catalog.give(CONSUMER, event, event)
     assert await statuses() == ["RESERVED"] * 3
 
 
@@ -49,7 +49,7 @@ async def test_a_move_clears_both_categories(catalog: Any) -> None:
     for category in keys:
         await catalog.call("GET", f"/products?category_id={category}")
     assert [await catalog.deps.cache.get_metadata(key) is None for key in keys.values()] == [False, False]
-    await catalog.handle(CONSUMER, moved)
+    await catalog.give(CONSUMER, moved)
     assert [await catalog.deps.cache.get_metadata(key) is None for key in keys.values()] == [True, True]
 
 
@@ -57,7 +57,7 @@ async def test_other_products_stay_cached(catalog: Any) -> None:
     item, other = await catalog.item(), await catalog.item()
     for one in (item, other):
         await catalog.shown(one)
-    await catalog.handle(CONSUMER, await _last(catalog, ProductCreated, item))
+    await catalog.give(CONSUMER, await _last(catalog, ProductCreated, item))
     kept = [await catalog.deps.cache.get_metadata(f"product:{one['id']}") for one in (item, other)]
     assert kept[0] is None
     assert kept[1] is not None
@@ -69,6 +69,6 @@ async def test_a_renamed_category_is_seen(catalog: Any) -> None:
     await catalog.call("GET", "/categories")
     [(_, _, payload)] = await catalog.events(category)
     assert await catalog.deps.cache.get_metadata("categories") is not None
-    await catalog.handle(CONSUMER, CategoryChanged.model_validate(payload))
+    await catalog.give(CONSUMER, CategoryChanged.model_validate(payload))
     assert await catalog.deps.cache.get_metadata("categories") is None
     assert UUID(payload["category_id"]) == category

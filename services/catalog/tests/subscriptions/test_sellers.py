@@ -30,7 +30,7 @@ async def test_a_seller_renames_and_every_view_follows(catalog: Any) -> None:
     for path in (f"/products/{item['id']}?expand=seller", "/products"):
         await catalog.call("GET", path)
     renamed = _renamed(catalog, "Augusta", "King", "https://img.example/a.png")
-    await catalog.handle("catalog.sellers", renamed, renamed)
+    await catalog.give("catalog.sellers", renamed, renamed)
     seller = {
         "id": str(catalog.seller.user_id),
         "name": "Augusta King",
@@ -43,7 +43,7 @@ async def test_a_seller_renames_and_every_view_follows(catalog: Any) -> None:
 
 async def test_auths_word_counts_more_than_a_tokens(catalog: Any) -> None:
     """A token is minutes old at listing time; auth's event may have been here before it."""
-    await catalog.handle("catalog.sellers", _renamed(catalog, "Augusta", None))
+    await catalog.give("catalog.sellers", _renamed(catalog, "Augusta", None))
     item = await catalog.item()
     answer = await catalog.call("GET", f"/products/{item['id']}?expand=seller")
     assert answer.json()["seller"]["name"] == "Augusta"
@@ -59,7 +59,7 @@ async def test_a_registered_user_is_known_before_the_first_listing(catalog: Any)
         image_url=None,
         created_at=datetime.now(UTC),
     )
-    await catalog.handle("catalog.sellers", event)
+    await catalog.give("catalog.sellers", event)
     assert await catalog.query("select * from seller") == [
         {"user_id": person.user_id, "name": "Bo Ek", "picture": None}
     ]

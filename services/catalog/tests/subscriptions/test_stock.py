@@ -21,11 +21,11 @@ async def test_an_item_is_reserved_and_released(catalog: Any, purchase: Callable
     """R-ORD: CheckoutStarted → RESERVED; CheckoutEnded → AVAILABLE; each event carries the whole product."""
     item = await catalog.item()
     buying = purchase(item)
-    await catalog.handle("catalog.stock", buying.started())
+    await catalog.give("catalog.stock", buying.started())
     row = await catalog.row(item)
     assert (row["status"], row["held_by"], row["version"]) == ("RESERVED", buying.checkout_id, 2)
     assert row["held_until"] == buying.started_at + timedelta(minutes=15)
-    await catalog.handle("catalog.stock", buying.ended())
+    await catalog.give("catalog.stock", buying.ended())
     row = await catalog.row(item)
     assert (row["status"], row["held_by"], row["held_until"], row["version"]) == ("AVAILABLE", None, None, 3)
     _, reserved, released = await catalog.events(item["id"])
@@ -40,7 +40,7 @@ async def test_an_item_is_sold(catalog: Any, purchase: Callable[..., Any]) -> No
     """R-ORD-06; the category's count follows."""
     item = await catalog.item()
     buying = purchase(item)
-    await catalog.handle("catalog.stock", buying.started(), buying.confirmed())
+    await catalog.give("catalog.stock", buying.started(), buying.confirmed())
     row = await catalog.row(item)
     assert (row["status"], row["order_id"], row["held_by"]) == ("SOLD", buying.order_id, None)
     assert row["sold_at"] == buying.started_at + timedelta(minutes=5)
@@ -59,7 +59,7 @@ async def test_a_checkout_that_ended_in_any_order_and_twice(
     item = await catalog.item()
     buying = purchase(item)
     events = [getattr(buying, fact)() for fact in order]
-    await catalog.handle("catalog.stock", *events, *events)
+    await catalog.give("catalog.stock", *events, *events)
     assert (await catalog.row(item))["status"] == "AVAILABLE"
     said = ["product_reserved", "product_released"] if order[0] == "started" else []
     assert await catalog.facts(item["id"]) == ["product_created", *said]
@@ -76,7 +76,7 @@ async def test_a_paid_checkout_in_any_order_and_twice(
         await catalog.call("DELETE", f"/products/{item['id']}", catalog.seller)
     buying = purchase(item)
     events = [getattr(buying, fact)() for fact in order]
-    await catalog.handle("catalog.stock", *events, *events)
+    await catalog.give("catalog.stock", *events, *events)
     assert (await catalog.row(item))["status"] == "SOLD"
     facts = await catalog.facts(item["id"])
     assert facts.count("product_sold") == 1
@@ -95,10 +95,10 @@ async def test_two_checkouts_of_one_item(
     item = await catalog.item()
     checkouts = {"first": purchase(item), "second": purchase(item, later=timedelta(minutes=1))}
     for whose, fact in order:
-        await catalog.handle("catalog.stock", getattr(checkouts[whose], fact)())
+        await catalog.give("catalog.stock", getattr(checkouts[whose], fact)())
     row = await catalog.row(item)
     assert (row["status"], row["held_by"]) == ("RESERVED", checkouts["second"].checkout_id)
-    await catalog.handle("catalog.stock", checkouts["second"].confirmed())
+    await catalog.give("catalog.stock", checkouts["second"].confirmed())
     assert (await catalog.row(item))["order_id"] == checkouts["second"].order_id
 
 
@@ -108,7 +108,7 @@ async def test_a_confirmed_order_wins_over_another_checkout(
     """Architecture §5 step 5: the payment that came late but was confirmed."""
     item = await catalog.item()
     late, other = purchase(item), purchase(item, later=timedelta(minutes=1))
-    await catalog.handle("catalog.stock", other.started(), late.confirmed(), other.ended())
+    await catalog.give("catalog.stock", other.started(), late.confirmed(), other.ended())
     row = await catalog.row(item)
     assert (row["status"], row["order_id"]) == ("SOLD", late.order_id)
 
@@ -117,9 +117,9 @@ async def test_a_second_order_is_refused_loudly(catalog: Any, purchase: Callable
     """E002's last line of defence: it goes to the dead letters, and the first buyer keeps the item."""
     item = await catalog.item()
     first, second = purchase(item), purchase(item)
-    await catalog.handle("catalog.stock", first.confirmed())
+    await catalog.give("catalog.stock", first.confirmed())
     with pytest.raises(SoldTwice):
-        await catalog.handle("catalog.stock", second.confirmed())
+        await catalog.give("catalog.stock", second.confirmed())
     assert (await catalog.row(item))["order_id"] == first.order_id
 
 
@@ -128,14 +128,14 @@ async def test_a_withdrawn_item_stays_withdrawn(catalog: Any, purchase: Callable
     item = await catalog.item()
     await catalog.call("DELETE", f"/products/{item['id']}", catalog.seller)
     buying = purchase(item)
-    await catalog.handle("catalog.stock", buying.started(), buying.ended())
+    await catalog.give("catalog.stock", buying.started(), buying.ended())
     assert await catalog.facts(item["id"]) == ["product_created", "product_removed"]
 
 
 async def test_a_start_past_its_end_reserves_nothing(catalog: Any, purchase: Callable[..., Any]) -> None:
     """E037: catalog was away for an hour."""
     item = await catalog.item()
-    await catalog.handle("catalog.stock", purchase(item, later=-timedelta(hours=1)).started())
+    await catalog.give("catalog.stock", purchase(item, later=-timedelta(hours=1)).started())
     assert (await catalog.row(item))["status"] == "AVAILABLE"
 
 
@@ -143,7 +143,7 @@ async def test_an_item_that_never_was_here(catalog: Any, purchase: Callable[...,
     nothing = {"id": str(new_id()), "seller_id": str(new_id()), "version": 1, "title": ""}
     for fact in ("started", "ended", "confirmed"):
         with pytest.raises(UnknownProduct):
-            await catalog.handle("catalog.stock", getattr(purchase(nothing), fact)())
+            await catalog.give("catalog.stock", getattr(purchase(nothing), fact)())
 
 
 @pytest.mark.parametrize("fact", ["started", "ended", "confirmed"])
@@ -154,13 +154,13 @@ async def test_a_crash_before_the_commit_leaves_no_trace(
     item = await catalog.item()
     buying = purchase(item)
     if fact == "ended":
-        await catalog.handle("catalog.stock", buying.started())
+        await catalog.give("catalog.stock", buying.started())
     before = await catalog.row(item), await catalog.facts(item["id"])
     with pytest.raises(ConnectionError):
-        await catalog.handle("catalog.stock", getattr(buying, fact)(), crash=ConnectionError())
+        await catalog.give("catalog.stock", getattr(buying, fact)(), crash=ConnectionError())
     assert (await catalog.row(item), await catalog.facts(item["id"])) == before
     assert await catalog.query("select 1 from ended_checkout") == []
-    await catalog.handle("catalog.stock", getattr(buying, fact)())
+    await catalog.give("catalog.stock", getattr(buying, fact)())
     statuses = {"started": "RESERVED", "ended": "AVAILABLE", "confirmed": "SOLD"}
     assert (await catalog.row(item))["status"] == statuses[fact]
 
@@ -171,8 +171,8 @@ async def test_start_and_end_at_the_same_moment(catalog: Any, purchase: Callable
     for item in items:
         buying = purchase(item)
         await asyncio.gather(
-            catalog.handle("catalog.stock", buying.started()),
-            catalog.handle("catalog.stock", buying.ended()),
+            catalog.give("catalog.stock", buying.started()),
+            catalog.give("catalog.stock", buying.ended()),
         )
     assert [(await catalog.row(item))["status"] for item in items] == ["AVAILABLE"] * 8
 
@@ -181,7 +181,7 @@ async def test_the_seller_edits_while_a_checkout_starts(catalog: Any, purchase: 
     """E010: whoever takes the lock first; versions leave without gap or double."""
     item = await catalog.item()
     answer, _ = await asyncio.gather(
-        catalog.patch(item, price="99"), catalog.handle("catalog.stock", purchase(item).started())
+        catalog.patch(item, price="99"), catalog.give("catalog.stock", purchase(item).started())
     )
     events = await catalog.events(item["id"])
     edited = [fact for fact, _, _ in events].count("product_updated")
@@ -193,10 +193,10 @@ async def test_the_seller_edits_while_a_checkout_starts(catalog: Any, purchase: 
 async def test_a_hold_without_an_end_lapses(catalog: Any, purchase: Callable[..., Any]) -> None:
     """E035: even when nobody ever says so, an item is not reserved for ever."""
     clock = FrozenClock(datetime.now(UTC))
-    catalog.use_clock(clock)
+    catalog.change(clock=clock)
     item, other = await catalog.item(), await catalog.item()
     buying = purchase(item)
-    await catalog.handle("catalog.stock", buying.started(), purchase(other, minutes=60).started())
+    await catalog.give("catalog.stock", buying.started(), purchase(other, minutes=60).started())
     clock.move(timedelta(minutes=19))
     await release_lapsed_holds(catalog.deps)
     assert (await catalog.row(item))["status"] == "RESERVED"
@@ -208,5 +208,5 @@ async def test_a_hold_without_an_end_lapses(catalog: Any, purchase: Callable[...
     facts = await catalog.events(item["id"])
     assert [fact for fact, _, _ in facts] == ["product_created", "product_reserved", "product_released"]
     assert facts[-1][2]["checkout_id"] == str(buying.checkout_id)
-    await catalog.handle("catalog.stock", buying.confirmed())
+    await catalog.give("catalog.stock", buying.confirmed())
     assert UUID((await catalog.events(item["id"]))[-1][2]["order_id"]) == buying.order_id

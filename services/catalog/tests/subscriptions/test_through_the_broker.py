@@ -1,7 +1,6 @@
 """The worker with a real RabbitMQ: orders' and auth's events in, catalog's own out and back in."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +10,8 @@ from sqlalchemy import text
 
 from threadly_catalog.settings import CatalogSettings
 from threadly_catalog.subscriptions import SUBSCRIPTIONS
-from threadly_chassis.schedules import Schedules
 from threadly_chassis.testing import eventually
-from threadly_chassis.worker import Worker
+from threadly_chassis.testing.service import working
 from threadly_contracts import Event
 from threadly_contracts.auth import UserUpdated
 
@@ -23,17 +21,6 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def settings(settings: CatalogSettings, vhost: str) -> CatalogSettings:
     return settings.model_copy(update={"amqp_url": SecretStr(vhost)})
-
-
-@asynccontextmanager
-async def _working(catalog: Any) -> AsyncIterator[None]:
-    def die(error: BaseException) -> None:
-        raise AssertionError("a worker's task died") from error
-
-    deps = catalog.deps
-    async with Worker(deps.settings, deps, SUBSCRIPTIONS, Schedules(), die) as worker:
-        await eventually(lambda: all(one.is_consuming for one in worker.consumers), describe="all consumers")
-        yield
 
 
 async def _publish(catalog: Any, event: Event, version: int = 1) -> None:
@@ -65,7 +52,7 @@ async def test_an_item_is_bought(catalog: Any, purchase: Callable[..., Any]) -> 
 
         await eventually(probe, timeout=20, describe=f"the item to be {status} in what is served")
 
-    async with _working(catalog):
+    async with working(catalog.deps.settings, catalog.deps, SUBSCRIPTIONS):
         await shows("AVAILABLE")
         await _publish(catalog, buying.started())
         await shows("RESERVED")
@@ -99,7 +86,7 @@ async def test_the_newest_name_of_a_seller_wins(catalog: Any) -> None:
             updated_at=datetime.now(UTC),
         )
 
-    async with _working(catalog):
+    async with working(catalog.deps.settings, catalog.deps, SUBSCRIPTIONS):
         for name, version in (("Third", 3), ("Second", 2)):
             await _publish(catalog, named(name), version)
 

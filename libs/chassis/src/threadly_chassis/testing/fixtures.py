@@ -6,9 +6,13 @@ that contain tests marked `integration`.
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from .identity import TestIdentity
 
 #: Makes a migrated database for a service package and returns its URL.
 DatabaseFactory = Callable[[str], str]
@@ -94,3 +98,11 @@ def redis_url(_redis_database: str) -> str:
     with redis.Redis.from_url(_redis_database) as client:
         client.flushdb()
     return _redis_database
+
+
+@pytest.fixture
+def identity() -> "TestIdentity":
+    """A key pair of the test's own, in auth's place."""
+    from .identity import TestIdentity  # noqa: PLC0415 - as above
+
+    return TestIdentity()
