@@ -1,0 +1,96 @@
+"""What an event adds to the transaction that publishes it."""
+
+import asyncio
+import time
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from threadly_chassis.db import Transaction
+
+from ..place import Place, Servers, place
+from ..report import Verdict
+from ..rounds import Sample, take_turns
+from ..scale import Scale
+from ..service import ItemWeighed
+
+WITH, WITHOUT = "with an event", "the same without"
+_MOST_LOST = 0.05
+#: Transactions under way at once: a service's pool.
+_CLIENTS = 8
+_TABLES = """
+create table item (item text primary key, owner uuid not null, state text not null, price bigint not null,
+                   version bigint not null, changed_at timestamptz not null default now());
+create table item_change (id bigint generated always as identity primary key,
+                          item text not null references item,
+                          who uuid not null, what text not null, at timestamptz not null default now());
+insert into item select 'item-' || n, gen_random_uuid(), 'listed', 100, 0 from generate_series(0, 999) n;
+"""
+_LOOK = text("select owner, state, price from item where item = :item")
+_CHANGE = text(
+    "update item set price = price + 1, version = version + 1, changed_at = now() where item = :item "
+    "returning version"
+)
+_NOTE = text("insert into item_change (item, who, what) values (:item, :who, 'weighed')")
+
+
+async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
+    """Transactions a second of a small use case: one read, one versioned change, one note of it."""
+    async with place(servers) as here:
+        await here.execute(_TABLES)
+        rounds = await take_turns(
+            {
+                WITH: lambda: _load(here, scale.append_seconds, publishes=True),
+                WITHOUT: lambda: _load(here, scale.append_seconds, publishes=False),
+            },
+            scale.rounds,
+        )
+    ratio = rounds.ratio(WITH, WITHOUT)
+    each = _CLIENTS / rounds.median(WITH) - _CLIENTS / rounds.median(WITHOUT)
+    return [
+        Verdict(
+            measure="append: transactions with an event",
+            unit="tx/s",
+            ours=rounds.median(WITH),
+            baseline_name=WITHOUT,
+            baseline=rounds.median(WITHOUT),
+            ratio=ratio,
+            target=f"≥ {1 - _MOST_LOST:g} x",
+            met=ratio >= 1 - _MOST_LOST,
+            seconds=rounds.seconds,
+            lost=rounds.lost,
+            duplicated=rounds.duplicated,
+            rounds=rounds.raw,
+            notes=f"{_CLIENTS} transactions at once; an event adds {each * 1000:.2f} ms to each of them, "
+            f"{each / _CLIENTS * 1000:.2f} ms of the machine",
+        )
+    ]
+
+
+async def _load(here: Place, seconds: float, *, publishes: bool) -> Sample:
+    before = await here.count("select count(*) from outbox_event")
+    deadline = time.perf_counter() + seconds
+    started = time.perf_counter()
+    counts = await asyncio.gather(*(_client(here, n, deadline, publishes) for n in range(_CLIENTS)))
+    elapsed = time.perf_counter() - started
+    appended = await here.count("select count(*) from outbox_event") - before
+    return Sample(sum(counts) / elapsed, lost=sum(counts) - appended if publishes else 0)
+
+
+async def _client(here: Place, number: int, deadline: float, publishes: bool) -> int:  # noqa: FBT001 - internal
+    done, who = 0, uuid4()
+    while time.perf_counter() < deadline:
+        item = f"item-{(done * _CLIENTS + number) % 1000}"
+        async with here.db.transaction() as tx:
+            version = await _use_case(tx, item, who.hex)
+            if publishes:
+                await tx.publish(ItemWeighed(item=item, number=done), version=version)
+        done += 1
+    return done
+
+
+async def _use_case(tx: Transaction, item: str, who: str) -> int:
+    (await tx.session.execute(_LOOK, {"item": item})).one()
+    version = int((await tx.session.execute(_CHANGE, {"item": item})).scalar_one())
+    await tx.session.execute(_NOTE, {"item": item, "who": who})
+    return version

@@ -1,0 +1,86 @@
+"""What a measure found, and how it is told: a table for people, JSON for machines."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One measured figure beside its baseline and its target.
+
+    `ratio` is ours by the baseline's: the median of the rounds' own ratios, None where the target is about
+    our figure alone. `met` is None where a figure has no target and is shown for comparison. `lost` and
+    `duplicated` count events over all rounds. `rounds` holds the raw figures, by contender.
+    """
+
+    measure: str
+    unit: str
+    ours: float
+    baseline_name: str = ""
+    baseline: float | None = None
+    ratio: float | None = None
+    target: str = ""
+    met: bool | None = None
+    seconds: float = 0.0
+    lost: int | None = None
+    duplicated: int | None = None
+    rounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    notes: str = ""
+
+
+_HEADINGS = ("measure", "ours", "baseline", "", "ratio", "target", "met?", "lost/dup", "s")
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - four digits are read well
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    counted = "" if verdict.lost is None else f"{verdict.lost}/{verdict.duplicated or 0}"
+    return (
+        verdict.measure,
+        f"{_figure(verdict.ours)} {verdict.unit}".strip(),
+        _figure(verdict.baseline),
+        verdict.baseline_name,
+        "" if verdict.ratio is None else f"{verdict.ratio:.2f}",
+        verdict.target,
+        {True: "yes", False: "NO", None: ""}[verdict.met],
+        counted,
+        f"{verdict.seconds:.0f}",
+    )
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """Lay the verdicts out in columns for a terminal."""
+    rows = [_HEADINGS, *(_cells(verdict) for verdict in verdicts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "-" * max(len(line) for line in lines))
+    return "\n".join(lines)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Say in a line or two how many targets are met, and which are not."""
+    judged = [verdict for verdict in verdicts if verdict.met is not None]
+    missed = [f"{verdict.measure} ({verdict.target})" for verdict in judged if not verdict.met]
+    line = f"{len(judged) - len(missed)} of {len(judged)} targets met."
+    return line if not missed else f"{line}\nNOT met: {'; '.join(missed)}."
+
+
+def as_json(verdicts: Sequence[Verdict], circumstances: Mapping[str, Any]) -> str:
+    """Write everything, the raw rounds included."""
+    content = {"circumstances": dict(circumstances), "verdicts": [asdict(verdict) for verdict in verdicts]}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def as_markdown(verdicts: Sequence[Verdict], circumstances: Mapping[str, Any]) -> str:
+    """Write the page that is kept in `docs/`."""
+    rows = [_HEADINGS, tuple("---" for _ in _HEADINGS), *(_cells(verdict) for verdict in verdicts)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    facts = [f"* {name}: {value}" for name, value in circumstances.items()]
+    notes = [f"* **{verdict.measure}**: {verdict.notes}" for verdict in verdicts if verdict.notes]
+    return "\n".join([*facts, "", *lines, "", summary(verdicts), "", *notes]) + "\n"

@@ -1,0 +1,50 @@
+"""How much of everything a run does."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Counts of events and seconds; a round is one turn of each contender."""
+
+    rounds: int
+    relay_events: int
+    gathered_events: int
+    consumed_events: int
+    one_by_one_events: int
+    append_seconds: float
+    latency_seconds: float
+    latency_rounds: int
+    catch_up_events: int
+    outage_seconds: float
+    outages: int
+
+
+#: Under two minutes: to see that nothing is far off.
+QUICK = Scale(
+    rounds=3,
+    relay_events=10_000,
+    gathered_events=2_000,
+    consumed_events=8_000,
+    one_by_one_events=1_000,
+    append_seconds=2.0,
+    latency_seconds=5.0,
+    latency_rounds=2,
+    catch_up_events=30_000,
+    outage_seconds=12.0,
+    outages=1,
+)
+#: What is judged: every measure takes a minute or more.
+FULL = Scale(
+    rounds=7,
+    relay_events=50_000,
+    gathered_events=10_000,
+    consumed_events=30_000,
+    one_by_one_events=4_000,
+    append_seconds=6.0,
+    latency_seconds=20.0,
+    latency_rounds=4,
+    catch_up_events=1_000_000,
+    outage_seconds=20.0,
+    outages=3,
+)
