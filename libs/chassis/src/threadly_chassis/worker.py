@@ -34,6 +34,10 @@ from .observability.tracing import configure_tracing
 from .outbox import outbox_wakeup
 from .outbox.housekeeping import keep_house
 from .outbox.relay import Relay
+from .rebuild.control import with_rebuild_control
+from .rebuild.snapshots import Snapshots
+from .rebuild.source import RebuildSource
+from .rebuild.verdict import RebuildVerdicts
 from .schedules import ScheduleRunner, Schedules
 from .settings import Mode, ServiceSettings
 from .tasks import end_tasks
@@ -59,7 +63,10 @@ class Worker:
         subscriptions: Subscriptions,
         schedules: Schedules,
         on_death: Callable[[BaseException], None],
+        *,
+        snapshots: Snapshots | None = None,
     ) -> None:
+        subscriptions = with_rebuild_control(subscriptions)
         self._settings = settings
         self._deps = deps
         self._on_death = on_death
@@ -70,6 +77,7 @@ class Worker:
         self._consuming = BrokerConnection(url, f"{name} worker: consume")
         self._relaying = BrokerConnection(url, f"{name} worker: relay")
         self._republishing = BrokerConnection(url, f"{name} worker: republish")
+        self._rebuilding = BrokerConnection(url, f"{name} worker: rebuild")
         self.relay = Relay(self._database_url, Publisher(self._relaying))
         tools = ConsumerTools(
             deps=deps,
@@ -81,6 +89,13 @@ class Worker:
         )
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
         self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
+        self._rebuild_source = RebuildSource(
+            name,
+            deps,
+            publisher=Publisher(self._rebuilding),
+            looking=self._consuming,
+            snapshots=snapshots or {},
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._draining_tasks: list[asyncio.Task[None]] = []
         self._wakeup = outbox_wakeup(deps.db)
@@ -90,6 +105,8 @@ class Worker:
         await self._wakeup.__aenter__()
         self._start("topology, relay and consumers", self._run_broker_side())
         self._start("housekeeping", keep_house(self._database_url))
+        self._start("rebuild source", self._rebuild_source.run())
+        self._start("rebuild verdicts", RebuildVerdicts(self._deps.db).run())
         for runner in self._schedules:
             self._draining_tasks.append(self._start("schedule", runner.run()))
         return self
@@ -104,7 +121,7 @@ class Worker:
             await asyncio.wait(self._draining_tasks, timeout=_DRAIN_SECONDS)
         await end_tasks(*self._tasks)
         await self._wakeup.__aexit__(None, None, None)
-        for connection in (self._consuming, self._relaying, self._republishing):
+        for connection in (self._consuming, self._relaying, self._republishing, self._rebuilding):
             await connection.close()
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -169,8 +186,12 @@ def run_worker(
     open_deps: OpenDeps[SettingsT],
     subscriptions: Subscriptions,
     schedules: Schedules | None = None,
+    snapshots: Snapshots | None = None,
 ) -> None:
-    """Run the worker until SIGTERM (drains, at most 30 s) or until one of its tasks dies (exits with 1)."""
+    """Run the worker until SIGTERM (drains, at most 30 s) or until one of its tasks dies (exits with 1).
+
+    `snapshots` restate what the outbox has dropped, when a reader of it is rebuilt.
+    """
     configure_logging(f"{settings.service}-worker", settings.log_level)
     configure_tracing(f"{settings.service}-worker", settings.otlp_endpoint)
     configure_sentry(f"{settings.service}-worker", settings.sentry_dsn, settings.release)
@@ -183,7 +204,7 @@ def run_worker(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_deps(settings) as deps:
-            worker = Worker(settings, deps, subscriptions, schedules or Schedules(), die)
+            worker = Worker(settings, deps, subscriptions, schedules or Schedules(), die, snapshots=snapshots)
             checks = {
                 "database": deps.db.ping,
                 "consumers": worker.check_consumers,

@@ -20,6 +20,8 @@ CE_CAUSATION = f"{CE_PREFIX}causationid"
 
 AGGREGATE_TYPE = "t-agg-type"
 AGGREGATE_VERSION = "t-agg-version"
+#: On an event sent again for a strict reader: from here up to its own version there is nothing else for it.
+FROM_VERSION = "t-from-version"
 #: Raised after a point-in-time restore of the producer; compared before the version.
 EPOCH = "t-epoch"
 SCHEMA = "t-schema"
@@ -36,6 +38,10 @@ ORIGIN_ROUTING_KEY = "t-origin-routing-key"
 REPLAY_ID = "t-replay-id"
 #: The rebuild that sent the event again; set by its owner on what it streams to one reader.
 REBUILD_ID = "t-rebuild-id"
+#: On a scheduled event, when it was due: in history it is a timer, not a state.
+DUE_AT = "t-due-at"
+#: On an event that repeats how its aggregate stood, for want of the original.
+RESTATED = "t-restated"
 
 DEAD_REASON = "t-dead-reason"
 DEAD_CONSUMER = "t-dead-consumer"

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from pamqp.common import FieldTable
 
+from ..rebuild.control import with_rebuild_control
 from .connection import BrokerConnection
 from .ladder import Ladder
 from .subscriptions import AnyConsumer, Subscriptions
@@ -195,7 +196,9 @@ def main(arguments: list[str]) -> int:
         return 2
     verb, *packages = arguments
     ladder = Ladder(os.environ.get("THREADLY_RETRY_LADDER", "5s,30s,2m,10m,1h").split(","))
-    tables = [import_module(f"{package}.subscriptions").SUBSCRIPTIONS for package in packages]
+    tables = [
+        with_rebuild_control(import_module(f"{package}.subscriptions").SUBSCRIPTIONS) for package in packages
+    ]
     topology = Topology(tables, ladder)
     if verb == "plan":
         sys.stdout.write("\n".join(topology.plan()) + "\n")

@@ -112,7 +112,10 @@ async def append(
     body = event.model_dump_json(warnings=False).encode()
     type(event).model_validate_json(body)
     event_id, occurred_at = new_id(), datetime.now(UTC)
-    headers = json.dumps(event_headers(event, event_id, version, occurred_at))
+    described = event_headers(event, event_id, version, occurred_at)
+    if due_at is not None:
+        described[h.DUE_AT] = due_at.isoformat()
+    headers = json.dumps(described)
     _check_size(event, body, headers)
     row = {
         "shard": shard_of(event.subject),
