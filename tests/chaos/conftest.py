@@ -6,8 +6,9 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,22 +37,26 @@ async def cluster(
         cluster.stop()
 
 
-def _open_to_servers(folder: Path) -> Path:
-    for place in (folder, folder.parent, folder.parent.parent):
-        place.chmod(0o755)  # the servers' user passes through when root runs the tests
-    return folder
+@contextmanager
+def _open_to_servers() -> Iterator[Path]:
+    """A folder that the servers' user may pass through; any other run of pytest shuts the present ones."""
+    with tempfile.TemporaryDirectory(prefix="threadly-chaos-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    async with breakable_broker(_open_to_servers(tmp_path_factory.mktemp("broker"))) as broker:
-        yield broker
+async def broker() -> AsyncIterator[Broker]:
+    with _open_to_servers() as folder:
+        async with breakable_broker(folder) as broker:
+            yield broker
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakablePostgres]:
-    async with breakable_postgres(_open_to_servers(tmp_path_factory.mktemp("postgres"))) as postgres:
-        yield postgres
+async def postgres() -> AsyncIterator[BreakablePostgres]:
+    with _open_to_servers() as folder:
+        async with breakable_postgres(folder) as postgres:
+            yield postgres
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.cluster import Cluster, Load
 from threadly_embedded.breakable import Broker
 

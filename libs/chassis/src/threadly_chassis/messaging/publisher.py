@@ -118,9 +118,11 @@ class BatchChannel(Channel):
             self.delivery_tag += len(messages)
             self._batches.append(batch)
             await self.write_queue.put(ChannelFrame(payload, should_close=False, drain_future=drained))
+        deadline = self.loop.time() + patience
         await asyncio.wait([drained], timeout=patience)
         fault_point(PUBLISHER_AFTER_WRITE)
-        await asyncio.wait([done], timeout=patience)
+        # One patience for both: whoever publishes holds a lease meanwhile.
+        await asyncio.wait([done], timeout=max(deadline - self.loop.time(), 0))
         if done.done():
             done.result()
         return batch.outcomes
@@ -178,6 +180,15 @@ class Publisher:
         self._timeout = timeout
         self._lock = asyncio.Lock()
         self._channel: BatchChannel | None = None
+
+    async def ready(self) -> None:
+        """Return when there is a connection that the broker has not blocked; raises one of `BROKER_ERRORS`.
+
+        To be asked before a lease is taken: whoever cannot publish must not keep others from it.
+        """
+        transport = await self._connection.transport()
+        async with asyncio.timeout(self._timeout):
+            await transport.ready()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Confirmation]:
         """Publish a batch; the answers are in the order of the messages.

@@ -35,6 +35,8 @@ from .store import OutboxRow, OutboxStore
 #: A batch: one socket write, one round of confirms, one settling transaction.
 BATCH_MESSAGES = 512
 BATCH_BYTES = 1024 * 1024
+#: Messages by which a batch may grow again, each time that one is confirmed in time.
+_GROWTH = 8
 _POLL = (0.02, 0.5)
 _RECONNECT = (0.1, 5.0)
 #: Seconds that a shard rests after the broker refused one of its events.
@@ -92,7 +94,7 @@ class Relay:
         self._publisher = publisher
         self._shards_at_once = shards_at_once
         self._woken = asyncio.Event()
-        self._limit = BATCH_MESSAGES
+        self._limit = self._ceiling = BATCH_MESSAGES
         self.is_connected = False
 
     def wake(self) -> None:
@@ -139,7 +141,11 @@ class Relay:
         self._woken.clear()
 
     async def relay_once(self, store: OutboxStore) -> int:
-        """Move one batch; returns how many events were settled; raises with none settled."""
+        """Move one batch; returns how many events were settled; raises with none settled.
+
+        The broker is asked for first: a relay cut off from it would lease shards and starve them.
+        """
+        await self._publisher.ready()
         await store.promote_due()
         shards = await store.lease(self._shards_at_once)
         rows = await store.fetch(shards, self._limit) if shards else []
@@ -157,14 +163,23 @@ class Relay:
             if total > BATCH_BYTES:
                 self._limit = max(count - 1, 1)
                 return rows[: self._limit]
-        self._limit = min(self._limit * 2, BATCH_MESSAGES)
+        self._limit = min(self._limit * 2, self._ceiling)
         return rows
+
+    def _learn(self, sent: Sequence[_Sent]) -> None:
+        """Halve what is sent at once when confirms came too late; else a slow line confirms nothing, ever."""
+        if any(item.confirmation is Confirmation.UNKNOWN for item in sent):
+            self._ceiling = max(len(sent) // 2, 1)
+            self._limit = min(self._limit, self._ceiling)
+        else:
+            self._ceiling = min(self._ceiling + _GROWTH, BATCH_MESSAGES)
 
     async def _publish(self, store: OutboxStore, batch: Sequence[OutboxRow]) -> list[OutboxRow]:
         fault_point(RELAY_BEFORE_PUBLISH)
         with RELAY_CONFIRM_SECONDS.time():
             sent = await self._send(store, list(batch))
         fault_point(RELAY_AFTER_CONFIRMS)
+        self._learn(sent)
         settled = confirmed_prefixes(sent)
         if settled:
             await store.settle(settled)

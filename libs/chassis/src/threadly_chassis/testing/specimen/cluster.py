@@ -53,7 +53,7 @@ class Load:
     chance: random.Random
     aggregates: int = 8
     rollback_share: float = 0.1
-    pause: float = 0.01
+    pause: float = 0.1
     """Mean seconds between one writer's transactions."""
     says: Sequence[str] = ("",)
     committed: int = 0
