@@ -21,6 +21,19 @@ class DeadLetterResolved(
     resolved_at: UtcDatetime
 
 
+class DeadLetterDiscarded(
+    Event, type="threadly.operations.dead_letter_discarded.v1", aggregate="dead_letter", subject="event_id"
+):
+    """An operator gave a message up for good.
+
+    A consumer whose strict stream waited for it goes on behind it; it means nothing to any other.
+    """
+
+    event_id: UUID
+    consumer: str
+    discarded_at: UtcDatetime
+
+
 class ConsumersDeclared(
     Event, type="threadly.operations.consumers_declared.v1", aggregate="service", subject="service"
 ):
@@ -140,6 +153,7 @@ class RebuildApplied(
 
 EVENTS: tuple[type[Event], ...] = (
     ConsumersDeclared,
+    DeadLetterDiscarded,
     DeadLetterResolved,
     RebuildRequested,
     RebuildAbandoned,
