@@ -58,7 +58,7 @@ class Cast:
             await actor.api.close()
         await self._clerk.close()
         await self._http.aclose()
-        await self._stripe_http.close_async()  # type: ignore[no-untyped-call] - the SDK's own gap
+        await self._stripe_http.close_async()  # type: ignore[no-untyped-call]  # the SDK's own gap
 
     async def enter(self, first_name: str, last_name: str = "", **more: Any) -> Actor:
         """Somebody signs in at Clerk; our system has not heard of them yet."""
