@@ -57,7 +57,7 @@ async def test_a_signed_event_is_stored_once_and_becomes_a_message(auth: Any, cl
 
     stored = await auth.query("select service, event_id, event_type from sync_event")
     assert stored == [{"service": "clerk", "event_id": "msg_1", "event_type": "user.created"}]
-    ((fact, _, payload),) = await auth.events("clerk_%")
+    ((fact, _, payload),) = await auth.events(kind="auth.clerk_%")
     assert (fact, payload["clerk_id"]) == ("clerk_user_changed", clerk_id)
 
 
@@ -68,7 +68,7 @@ async def test_other_kinds_are_recorded_and_nothing_more(auth: Any) -> None:
 
     assert answer.status_code == 204
     assert len(await auth.query("select 1 from sync_event")) == 1
-    assert await auth.events("%") == []
+    assert await auth.events(kind="%") == []
 
 
 async def test_whatever_is_not_signed_by_clerk_is_refused_with_400(auth: Any) -> None:
@@ -203,17 +203,17 @@ async def test_polling_finds_what_no_webhook_told(auth: Any, clerk: Any) -> None
     """R-SYNC-03: once per state, and the watermark moves to the run's beginning."""
     start = datetime.now(UTC) + timedelta(seconds=5)
     clock = FrozenClock(start)
-    auth.use_clock(clock)
+    auth.change(clock=clock)
     users = [await clerk.add(first_name=f"Ada {number}") for number in range(3)]
 
     for _ in range(2):
         await poll_clerk(auth.deps)
-    assert {payload["clerk_id"] for _, _, payload in await auth.events("clerk_%")} == set(users)
-    assert len(await auth.events("clerk_%")) == 3
+    assert {payload["clerk_id"] for _, _, payload in await auth.events(kind="auth.clerk_%")} == set(users)
+    assert len(await auth.events(kind="auth.clerk_%")) == 3
 
     await clerk.change(users[1], first_name="Augusta")
     await poll_clerk(auth.deps)
-    _, _, payload = (await auth.events("clerk_%"))[3]
+    _, _, payload = (await auth.events(kind="auth.clerk_%"))[3]
     assert (payload["clerk_id"], payload["first_name"]) == (users[1], "Augusta")
     assert await auth.query("select last_sync_at from sync_watermark") == [{"last_sync_at": start}]
 
@@ -221,13 +221,13 @@ async def test_polling_finds_what_no_webhook_told(auth: Any, clerk: Any) -> None
 async def test_polling_looks_no_further_back_than_the_overlap(auth: Any, clerk: Any) -> None:
     """R-SYNC-03: what is older than the watermark less five minutes was seen before."""
     clock = FrozenClock(datetime.now(UTC) + timedelta(hours=1))
-    auth.use_clock(clock)
+    auth.change(clock=clock)
     await poll_clerk(auth.deps)
     await clerk.add()
 
     await poll_clerk(auth.deps)
 
-    assert await auth.events("clerk_%") == []
+    assert await auth.events(kind="auth.clerk_%") == []
 
 
 async def test_a_poll_that_fails_is_repeated_from_the_same_place(auth: Any, clerk: Any) -> None:

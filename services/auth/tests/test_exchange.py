@@ -42,7 +42,7 @@ async def test_the_first_sign_in_registers_the_user_as_clerk_describes_them(auth
     """R-AUTH-05, R-AUTH-06, R-AUTH-11: the token names our id, the row holds Clerk's data, one event."""
     clerk_id = await clerk.add(email_address=["ada@example.com"], first_name="Ada", last_name="Byron")
 
-    token = await auth.identity(await clerk.session_token(clerk_id))
+    token = await auth.identity_token(await clerk.session_token(clerk_id))
 
     (row,) = await auth.rows()
     principal = auth.deps.identity.verify(token)
@@ -65,7 +65,7 @@ async def test_missing_data_is_stored_as_nothing(auth: Any, clerk: Any) -> None:
     """R-AUTH-06: no name and no picture are null, not empty."""
     clerk_id = await clerk.add(first_name=None, last_name=None)
 
-    await auth.identity(await clerk.session_token(clerk_id))
+    await auth.identity_token(await clerk.session_token(clerk_id))
 
     (row,) = await auth.rows()
     assert (row["first_name"], row["last_name"], row["image_url"]) == (None, None, None)
@@ -86,7 +86,7 @@ async def test_ten_first_requests_and_a_webhook_at_once_make_one_user(auth: Any,
     news = ClerkUserChanged.of(parse_profile(await clerk.user(clerk_id)))
 
     answers = await asyncio.gather(
-        auth.handle(apply_change, news), *(auth.identity(token) for token in tokens)
+        auth.handle(apply_change, news), *(auth.identity_token(token) for token in tokens)
     )
 
     identities = {auth.deps.identity.verify(answer).user_id for answer in answers[1:]}
@@ -98,10 +98,10 @@ async def test_ten_first_requests_and_a_webhook_at_once_make_one_user(auth: Any,
 async def test_a_return_changes_nothing_and_announces_nothing(auth: Any, clerk: Any) -> None:
     """R-AUTH-05: present → returned."""
     clerk_id = await clerk.add()
-    await auth.identity(await clerk.session_token(clerk_id))
+    await auth.identity_token(await clerk.session_token(clerk_id))
     before = await auth.rows()
 
-    await auth.identity(await clerk.session_token(clerk_id))
+    await auth.identity_token(await clerk.session_token(clerk_id))
 
     assert await auth.rows() == before
     assert len(await auth.events()) == 1
@@ -110,17 +110,17 @@ async def test_a_return_changes_nothing_and_announces_nothing(auth: Any, clerk: 
 async def test_a_visible_change_at_clerk_is_announced_an_invisible_one_is_not(auth: Any, clerk: Any) -> None:
     """R-AUTH-07: UserUpdated only when others could see the difference."""
     clerk_id = await clerk.add()
-    await auth.identity(await clerk.session_token(clerk_id))
+    await auth.identity_token(await clerk.session_token(clerk_id))
 
     await clerk.change(clerk_id, public_metadata={"role": "operator"})
     auth.deps.directory._recent.drop(clerk_id)
-    operator = auth.deps.identity.verify(await auth.identity(await clerk.session_token(clerk_id)))
+    operator = auth.deps.identity.verify(await auth.identity_token(await clerk.session_token(clerk_id)))
     assert operator.roles == {"member", "operator"}
     assert len(await auth.events()) == 1
 
     await clerk.change(clerk_id, first_name="Augusta")
     auth.deps.directory._recent.drop(clerk_id)
-    await auth.identity(await clerk.session_token(clerk_id))
+    await auth.identity_token(await clerk.session_token(clerk_id))
     fact, version, payload = (await auth.events())[1]
     assert (fact, version, payload["first_name"]) == ("user_updated", 2, "Augusta")
 
@@ -128,12 +128,12 @@ async def test_a_visible_change_at_clerk_is_announced_an_invisible_one_is_not(au
 async def test_activity_is_noted_at_most_once_a_minute(auth: Any, clerk: Any) -> None:
     """R-AUTH-07, architecture §3: lastActiveAt costs at most one write a minute."""
     clock = FrozenClock(datetime(2026, 5, 1, 12, tzinfo=UTC))
-    auth.use_clock(clock)
+    auth.change(clock=clock)
     clerk_id = await clerk.add()
     seen = []
     for seconds in (0, 59, 1, 59, 2):
         clock.move(timedelta(seconds=seconds))
-        await auth.identity(await clerk.session_token(clerk_id))
+        await auth.identity_token(await clerk.session_token(clerk_id))
         seen.append((await auth.rows())[0]["last_active_at"])
 
     start = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -143,8 +143,8 @@ async def test_activity_is_noted_at_most_once_a_minute(auth: Any, clerk: Any) ->
 async def test_of_two_processes_that_note_activity_at_once_one_writes(auth: Any, clerk: Any) -> None:
     """The statement looks again: both may have read the old time before either wrote."""
     clock = FrozenClock(datetime(2026, 5, 1, 12, tzinfo=UTC))
-    auth.use_clock(clock)
-    await auth.identity(await clerk.session_token(await clerk.add()))
+    auth.change(clock=clock)
+    await auth.identity_token(await clerk.session_token(await clerk.add()))
     (row,) = await auth.rows()
     for seconds in (61, 62):
         async with auth.deps.db.transaction() as tx:
@@ -218,7 +218,7 @@ async def test_without_clerk_those_we_know_get_in_and_new_ones_are_told_to_wait(
 ) -> None:
     """Providers §1.4: an outage of the Backend API stops first sign-ins only."""
     known, new = await clerk.add(), await clerk.add()
-    await auth.identity(await clerk.session_token(known))
+    await auth.identity_token(await clerk.session_token(known))
     token_of_known, token_of_new = await clerk.session_token(known), await clerk.session_token(new)
     auth.deps.directory._recent.drop(known)
     auth.deps.directory._client = _Unreachable()
@@ -247,7 +247,7 @@ async def test_the_suspended_and_the_deleted_get_nothing(auth: Any, clerk: Any) 
     banned, gone = await clerk.add(), await clerk.add()
     tokens = [await clerk.session_token(banned), await clerk.session_token(gone)]
     for token in tokens:
-        await auth.identity(token)
+        await auth.identity_token(token)
     await clerk.ban(banned)
     await auth.handle(apply_change, ClerkUserChanged.of(parse_profile(await clerk.user(banned))))
     await auth.handle(apply_deletion, ClerkUserDeleted(clerk_id=gone, deleted_at=datetime.now(UTC)))
@@ -284,13 +284,13 @@ async def test_a_json_exchange_for_callers_without_the_gateway(auth: Any, clerk:
 
 async def test_an_identity_token_is_accepted_but_never_renewed(auth: Any, clerk: Any) -> None:
     """Behind the gateway the Clerk token has been exchanged already; exchanging must not extend a session."""
-    identity = await auth.identity(await clerk.session_token(await clerk.add()))
+    identity = await auth.identity_token(await clerk.session_token(await clerk.add()))
     headers = {"Authorization": f"Bearer {identity}"}
 
     answer = await auth.http.post("/v1/auth/token", headers=headers)
 
     assert answer.json()["token"] == identity
-    assert await auth.identity(identity) == identity
+    assert await auth.identity_token(identity) == identity
 
 
 async def test_an_identity_token_of_another_issuer_is_refused(auth: Any) -> None:
@@ -313,7 +313,7 @@ async def test_creation_and_sign_in_are_counted(auth: Any, clerk: Any) -> None:
     before = [counter._value.get() for counter in counters]
     clerk_id = await clerk.add()
     for _ in range(2):
-        await auth.identity(await clerk.session_token(clerk_id))
+        await auth.identity_token(await clerk.session_token(clerk_id))
 
     after = [counter._value.get() for counter in counters]
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 2]
@@ -321,7 +321,7 @@ async def test_creation_and_sign_in_are_counted(auth: Any, clerk: Any) -> None:
 
 async def test_the_own_profile_and_the_public_one(auth: Any, clerk: Any) -> None:
     """R-AUTH-11: what others see holds no address."""
-    identity = await auth.identity(await clerk.session_token(await clerk.add()))
+    identity = await auth.identity_token(await clerk.session_token(await clerk.add()))
     (row,) = await auth.rows()
 
     own = await auth.http.get("/v1/users/me", headers={"Authorization": f"Bearer {identity}"})
@@ -340,7 +340,7 @@ async def test_the_own_profile_and_the_public_one(auth: Any, clerk: Any) -> None
 
 
 async def test_the_identity_lives_as_long_as_configured(auth: Any, clerk: Any) -> None:
-    token = await auth.identity(await clerk.session_token(await clerk.add()))
+    token = await auth.identity_token(await clerk.session_token(await clerk.add()))
     claims = jwt.decode(token, options={"verify_signature": False})
 
     assert claims["exp"] - claims["iat"] == auth.deps.settings.identity_seconds

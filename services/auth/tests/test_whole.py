@@ -13,7 +13,7 @@ from threadly_auth.settings import AuthSettings
 from threadly_auth.storage import users
 from threadly_auth.subscriptions import SUBSCRIPTIONS
 from threadly_chassis.testing import eventually
-from threadly_chassis.worker import Worker
+from threadly_chassis.testing.working import working
 from threadly_sandbox.serving import served
 
 pytestmark = pytest.mark.integration
@@ -23,12 +23,11 @@ async def test_a_change_at_clerk_reaches_the_database(
     whole_settings: AuthSettings, telling_clerk: Any, auth_port: int
 ) -> None:
     """R-SYNC-05: the webhook is enough; nobody signs in."""
-    deaths: list[BaseException] = []
     app = build_app(whole_settings)
     async with (
         served(app, "127.0.0.1", auth_port),
         open_deps(whole_settings) as deps,
-        Worker(whole_settings, deps, SUBSCRIPTIONS, SCHEDULES, deaths.append),
+        working(whole_settings, deps, SUBSCRIPTIONS, SCHEDULES),
     ):
         clerk_id = await telling_clerk.add(first_name="Ada")
 
@@ -44,4 +43,3 @@ async def test_a_change_at_clerk_reaches_the_database(
         await becomes("Ada")
         await telling_clerk.change(clerk_id, first_name="Augusta")
         await becomes("Augusta")
-    assert deaths == []

@@ -38,7 +38,7 @@ async def test_a_writers_next_read_and_the_others_are_fresh(
             (entry,) = await messaging.inbox(who)
             assert [m["sequence"] for m in page["data"]] == list(range(1, number + 1))
             assert entry["last_message"]["content_text"] == f"Line {number}"
-    await messaging.ask(seller, "POST", f"/conversations/{conversation['id']}/read")
+    await messaging.call("POST", f"/conversations/{conversation['id']}/read", seller)
     assert (await messaging.inbox(seller))[0]["unread_count"] == 0
 
 

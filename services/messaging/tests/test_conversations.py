@@ -52,7 +52,7 @@ async def test_asking_again_finds_the_same_conversation(
     item = await messaging.offer(seller)
     body = {"product_id": str(item)}
 
-    answers = [await messaging.ask(buyer, "POST", "/conversations", json=body) for _ in range(2)]
+    answers = [await messaging.call("POST", "/conversations", buyer, json=body) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [201, 200]
     assert answers[0].json()["id"] == answers[1].json()["id"]
@@ -78,8 +78,8 @@ async def test_only_an_available_item_begins_a_conversation_which_then_goes_on(
     await messaging.begin(buyer, item)
     await messaging.offer(seller, product_id=item, status=status)
 
-    refused = await messaging.ask(somebody(), "POST", "/conversations", json={"product_id": str(item)})
-    again = await messaging.ask(buyer, "POST", "/conversations", json={"product_id": str(item)})
+    refused = await messaging.call("POST", "/conversations", somebody(), json={"product_id": str(item)})
+    again = await messaging.call("POST", "/conversations", buyer, json={"product_id": str(item)})
 
     assert (refused.status_code, refused.json()["code"]) == (409, "item_not_available")
     assert again.status_code == 200
@@ -91,10 +91,10 @@ async def test_sellers_do_not_talk_to_themselves_and_unknown_items_are_not_there
 ) -> None:
     item = await messaging.offer(seller)
 
-    own = await messaging.ask(seller, "POST", "/conversations", json={"product_id": str(item)})
-    unknown = await messaging.ask(seller, "POST", "/conversations", json={"product_id": str(new_id())})
-    odd = await messaging.ask(seller, "POST", "/conversations", json={"product_id": str(item), "x": 1})
-    nobody = await messaging.ask(None, "POST", "/conversations", json={"product_id": str(item)})
+    own = await messaging.call("POST", "/conversations", seller, json={"product_id": str(item)})
+    unknown = await messaging.call("POST", "/conversations", seller, json={"product_id": str(new_id())})
+    odd = await messaging.call("POST", "/conversations", seller, json={"product_id": str(item), "x": 1})
+    nobody = await messaging.call("POST", "/conversations", None, json={"product_id": str(item)})
 
     assert (own.status_code, own.json()["code"]) == (409, "own_item")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "product_not_found")
@@ -107,7 +107,7 @@ async def test_a_refused_first_message_begins_nothing(
     item = await messaging.offer(seller)
     body = {"product_id": str(item), "content": "Mail me: ada@example.com"}
 
-    refused = await messaging.ask(buyer, "POST", "/conversations", json=body)
+    refused = await messaging.call("POST", "/conversations", buyer, json=body)
 
     assert (refused.status_code, refused.json()["code"]) == (422, "off_platform_contact")
     assert await messaging.query("select 1 from conversation") == []
@@ -126,13 +126,13 @@ async def test_the_inbox_pages_by_the_newest_message(messaging: Any, seller: Pri
     seen, cursor = [], None
     for _ in range(3):
         query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
-        page = (await messaging.ask(seller, "GET", "/conversations", params=query)).json()
+        page = (await messaging.call("GET", "/conversations", seller, params=query)).json()
         seen += [entry["id"] for entry in page["data"]]
         cursor = page["next_cursor"]
 
     assert seen == wanted
     assert cursor is None
-    forged = await messaging.ask(seller, "GET", "/conversations", params={"cursor": "AAAA"})
+    forged = await messaging.call("GET", "/conversations", seller, params={"cursor": "AAAA"})
     assert (forged.status_code, forged.json()["code"]) == (422, "cursor_malformed")
 
 
@@ -158,9 +158,9 @@ async def test_reading_moves_the_marker_and_never_back(
     sent = [(await messaging.say(buyer, conversation["id"], f"Line {n}")).json() for n in range(3)]
     path = f"/conversations/{conversation['id']}/read"
 
-    empty = await messaging.ask(buyer, "POST", path)
-    second = await messaging.ask(seller, "POST", path, json={"last_read_message_id": sent[1]["id"]})
-    first = await messaging.ask(seller, "POST", path, json={"last_read_message_id": sent[0]["id"]})
+    empty = await messaging.call("POST", path, buyer)
+    second = await messaging.call("POST", path, seller, json={"last_read_message_id": sent[1]["id"]})
+    first = await messaging.call("POST", path, seller, json={"last_read_message_id": sent[0]["id"]})
     (entry,) = await messaging.inbox(seller)
 
     assert empty.json()["unread_count"] == 0
@@ -170,7 +170,7 @@ async def test_reading_moves_the_marker_and_never_back(
         True,
         False,
     ]
-    all_read = await messaging.ask(seller, "POST", path)
+    all_read = await messaging.call("POST", path, seller)
     assert all_read.json()["unread_count"] == 0
     read = [
         (version, payload["last_read_message_id"])
@@ -185,7 +185,7 @@ async def test_a_conversation_without_messages_can_be_read(
 ) -> None:
     conversation = await messaging.begin(buyer, await messaging.offer(seller))
 
-    answer = await messaging.ask(seller, "POST", f"/conversations/{conversation['id']}/read")
+    answer = await messaging.call("POST", f"/conversations/{conversation['id']}/read", seller)
 
     assert (answer.status_code, answer.json()["unread_count"]) == (200, 0)
     assert len(await messaging.events()) == 1
@@ -202,17 +202,17 @@ async def test_what_others_say_to_each_other_is_not_there(
     for conversation_id in (conversation["id"], str(UUID(int=1))):
         path = f"/conversations/{conversation_id}"
         answers += [
-            await messaging.ask(stranger, "GET", path),
-            await messaging.ask(stranger, "GET", f"{path}/messages"),
-            await messaging.ask(stranger, "GET", f"{path}/messages", params={"after": message_id}),
+            await messaging.call("GET", path, stranger),
+            await messaging.call("GET", f"{path}/messages", stranger),
+            await messaging.call("GET", f"{path}/messages", stranger, params={"after": message_id}),
             await messaging.say(stranger, conversation_id, "Let me in"),
-            await messaging.ask(stranger, "POST", f"{path}/read"),
-            await messaging.ask(stranger, "POST", f"{path}/typing", json={"is_typing": True}),
+            await messaging.call("POST", f"{path}/read", stranger),
+            await messaging.call("POST", f"{path}/typing", stranger, json={"is_typing": True}),
         ]
 
     assert {(a.status_code, a.json()["code"]) for a in answers} == {(404, "conversation_not_found")}
-    foreign = await messaging.ask(
-        buyer, "POST", f"/conversations/{conversation['id']}/read", json={"last_read_message_id": message_id}
+    foreign = await messaging.call(
+        "POST", f"/conversations/{conversation['id']}/read", buyer, json={"last_read_message_id": message_id}
     )
     assert (foreign.status_code, foreign.json()["code"]) == (404, "message_not_found")
 
@@ -222,4 +222,4 @@ async def test_one_of_the_own_conversations_is_shown(
 ) -> None:
     begun = await messaging.begin(buyer, await messaging.offer(seller), "Hi")
 
-    assert (await messaging.ask(buyer, "GET", f"/conversations/{begun['id']}")).json() == begun
+    assert (await messaging.call("GET", f"/conversations/{begun['id']}", buyer)).json() == begun

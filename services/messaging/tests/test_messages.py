@@ -61,8 +61,8 @@ async def test_the_other_side_sees_the_senders_face_and_its_own_time_zone(
     assert shown["is_own_message"] is False
     assert (shown["sender_name"], shown["sender_avatar"]) == ("Ada", "https://img.example/face.jpg")
     assert shown["formatted_time"] == "14:00"
-    odd = await messaging.ask(
-        seller, "GET", f"/conversations/{conversation}/messages", params={"time_zone": "Mars"}
+    odd = await messaging.call(
+        "GET", f"/conversations/{conversation}/messages", seller, params={"time_zone": "Mars"}
     )
     assert (odd.status_code, odd.json()["code"]) == (422, "time_zone_unknown")
 
@@ -97,7 +97,7 @@ async def test_a_message_sent_twice_with_one_key_is_stored_once(
     path, headers = f"/conversations/{conversation}/messages", {"Idempotency-Key": "tap-1"}
 
     answers = [
-        await messaging.ask(buyer, "POST", path, json={"content": "Hi"}, headers=headers) for _ in range(2)
+        await messaging.call("POST", path, buyer, json={"content": "Hi"}, headers=headers) for _ in range(2)
     ]
 
     assert [answer.status_code for answer in answers] == [201, 201]
@@ -119,10 +119,10 @@ async def test_a_refused_message_leaves_no_trace(
     messaging: Any, conversation: str, buyer: Principal, content: str, code: str
 ) -> None:
     """R-MSG-03, E095, E101."""
-    refused = await messaging.ask(
-        buyer,
+    refused = await messaging.call(
         "POST",
         f"/conversations/{conversation}/messages",
+        buyer,
         content=f'{{"content": "{content}"}}',
         headers={"Content-Type": "application/json"},
     )
@@ -195,10 +195,10 @@ async def test_after_a_lost_connection_everything_since_the_last_message_is_fetc
     assert [m["sequence"] for m in second["data"]] == [5, 6]
     assert second["next_cursor"] is None
     assert (nothing["data"], nothing["next_cursor"]) == ([], None)
-    both = await messaging.ask(
-        seller,
+    both = await messaging.call(
         "GET",
         f"/conversations/{conversation}/messages",
+        seller,
         params={"after": sent[0]["id"], "cursor": first["next_cursor"]},
     )
     assert both.status_code == 422
@@ -209,8 +209,8 @@ async def test_a_cursor_of_another_list_is_refused(
 ) -> None:
     foreign = messaging.deps.inbox_cursors.encode("after", 1)
 
-    refused = await messaging.ask(
-        buyer, "GET", f"/conversations/{conversation}/messages", params={"cursor": foreign}
+    refused = await messaging.call(
+        "GET", f"/conversations/{conversation}/messages", buyer, params={"cursor": foreign}
     )
 
     assert (refused.status_code, refused.json()["code"]) == (422, "cursor_malformed")

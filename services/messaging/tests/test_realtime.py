@@ -34,10 +34,10 @@ async def _next(socket: ClientConnection) -> tuple[str, Any]:
 
 async def _authorize(messaging: Any, who: Principal | None, **fields: str) -> httpx.Response:
     """Ask as pusher-js does: a form."""
-    answer: httpx.Response = await messaging.ask(
-        who,
+    answer: httpx.Response = await messaging.call(
         "POST",
         "/realtime/auth",
+        who,
         content=urlencode(fields),
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
@@ -114,7 +114,7 @@ async def test_every_other_channel_is_refused(
 async def test_a_body_that_is_neither_form_nor_json_is_refused(
     messaging: Any, buyer: Principal, body: bytes
 ) -> None:
-    answer = await messaging.ask(buyer, "POST", "/realtime/auth", content=body)
+    answer = await messaging.call("POST", "/realtime/auth", buyer, content=body)
 
     assert answer.status_code == 403
 
@@ -123,7 +123,7 @@ async def test_json_is_understood_as_well(messaging: Any, conversation: str, buy
     fields = {"socket_id": "1.2", "channel_name": f"private-conversation-{conversation}"}
 
     form = await _authorize(messaging, buyer, **fields)
-    as_json = await messaging.ask(buyer, "POST", "/realtime/auth", json=fields)
+    as_json = await messaging.call("POST", "/realtime/auth", buyer, json=fields)
 
     assert as_json.json() == form.json() == {"auth": form.json()["auth"]}
 
@@ -131,13 +131,13 @@ async def test_json_is_understood_as_well(messaging: Any, conversation: str, buy
 async def test_a_socket_is_signed_in_as_its_owner(messaging: Any, pusher: str, buyer: Principal) -> None:
     """E092 needs it: only a signed-in socket can be ended by its user's id."""
     async with _socket(pusher) as (socket, socket_id):
-        answer = await messaging.ask(buyer, "POST", "/realtime/user-auth", json={"socket_id": socket_id})
+        answer = await messaging.call("POST", "/realtime/user-auth", buyer, json={"socket_id": socket_id})
         await socket.send(json.dumps({"event": "pusher:signin", "data": answer.json()}))
         event, data = await _next(socket)
 
     assert event == "pusher:signin_success"
     assert json.loads(data["user_data"])["id"] == str(buyer.user_id)
-    odd = await messaging.ask(buyer, "POST", "/realtime/user-auth", json={"socket_id": "x"})
+    odd = await messaging.call("POST", "/realtime/user-auth", buyer, json={"socket_id": "x"})
     assert odd.status_code == 403
 
 
@@ -148,8 +148,8 @@ async def test_typing_reaches_the_other_side(
     async with _socket(pusher) as (socket, socket_id):
         await _subscribe(messaging, socket, socket_id, seller, f"private-conversation-{conversation}")
         for is_typing in (True, False):
-            answer = await messaging.ask(
-                buyer, "POST", f"/conversations/{conversation}/typing", json={"is_typing": is_typing}
+            answer = await messaging.call(
+                "POST", f"/conversations/{conversation}/typing", buyer, json={"is_typing": is_typing}
             )
             assert answer.status_code == 204
             event, envelope = await _next(socket)
@@ -170,7 +170,7 @@ async def test_the_typists_own_socket_is_not_told(
     async with _socket(pusher) as (socket, socket_id):
         await _subscribe(messaging, socket, socket_id, buyer, channel)
         for body in ({"is_typing": True, "socket_id": socket_id}, {"is_typing": False}):
-            await messaging.ask(buyer, "POST", f"/conversations/{conversation}/typing", json=body)
+            await messaging.call("POST", f"/conversations/{conversation}/typing", buyer, json=body)
         _, envelope = await _next(socket)
 
     assert envelope["data"]["isTyping"] is False
@@ -186,8 +186,8 @@ async def test_typing_costs_nothing_when_pusher_is_away(
 
         with pytest.raises(RealtimeAway):
             await away.trigger("private-x", "x", {})
-        answer = await messaging.ask(
-            buyer, "POST", f"/conversations/{conversation}/typing", json={"is_typing": True}
+        answer = await messaging.call(
+            "POST", f"/conversations/{conversation}/typing", buyer, json={"is_typing": True}
         )
     assert answer.status_code == 204
 

@@ -1,7 +1,6 @@
 """Notifier on real servers, with the sandbox for Pusher and mail."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,13 +8,14 @@ from uuid import UUID
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import select
 
 from threadly_chassis.ids import new_id
-from threadly_chassis.messaging import Context, EffectContext
 from threadly_chassis.testing.fixtures import DatabaseFactory
+from threadly_chassis.testing.handlers import Handler, run_handler
 from threadly_chassis.testing.identity import TestIdentity
+from threadly_chassis.testing.service import client_for, settings_for
+from threadly_contracts import Event
 from threadly_contracts.auth import UserRegistered
 from threadly_contracts.messaging import MessageSent
 from threadly_contracts.orders import OrderConfirmed
@@ -24,24 +24,16 @@ from threadly_notifier.dependencies import NotifierDeps, open_deps
 from threadly_notifier.main import build_app
 from threadly_notifier.settings import NotifierSettings
 from threadly_notifier.use_cases.note_contact import note_contact
-from threadly_sandbox.main import Addresses, sandbox
-from threadly_sandbox.settings import SandboxSettings
+from threadly_sandbox.main import Addresses
+from threadly_sandbox.testing import everything_provided
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 async def providers() -> AsyncIterator[Addresses]:
-    ports: dict[str, Any] = {
-        f"{name}_port": 0 for name in ("page", "clerk", "stripe", "algolia", "pusher", "sentry", "smtp")
-    }
-    async with sandbox(SandboxSettings(**ports)) as addresses:
+    async with everything_provided() as addresses:
         yield addresses
-
-
-@pytest.fixture
-def identity() -> TestIdentity:
-    return TestIdentity()
 
 
 @pytest.fixture
@@ -49,13 +41,12 @@ def settings(
     service_database: DatabaseFactory, providers: Addresses, identity: TestIdentity
 ) -> NotifierSettings:
     pusher = urlsplit(providers.pusher)
-    return NotifierSettings(
-        database_url=SecretStr(service_database("threadly_notifier")),
-        amqp_url=SecretStr("amqp://unused"),
-        redis_url=SecretStr("redis://unused"),
-        identity_public_keys=(identity.public_key,),
-        pusher_host=pusher.hostname or "",
-        pusher_port=pusher.port or 0,
+    return settings_for(
+        NotifierSettings,
+        service_database("threadly_notifier"),
+        identity,
+        pusher_host=pusher.hostname,
+        pusher_port=pusher.port,
         smtp_port=providers.smtp_port,
     )
 
@@ -73,22 +64,8 @@ Handle = Callable[..., Awaitable[None]]
 def handle(deps: NotifierDeps) -> Handle:
     """Run a handler as its consumer would; two deliveries of one event share an `event_id`."""
 
-    async def run(handler: Callable[..., Awaitable[None]], event: Any, event_id: UUID | None = None) -> None:
-        common: dict[str, Any] = {
-            "deps": deps,
-            "event_id": event_id or new_id(),
-            "version": 1,
-            "occurred_at": NOW,
-            "attempt": 1,
-            "correlation_id": "",
-            "causation_id": None,
-            "replay_id": None,
-        }
-        if "EffectContext" in str(handler.__annotations__["context"]):
-            await handler(event, EffectContext(**common))
-            return
-        async with deps.db.transaction() as tx:
-            await handler(event, Context(tx=tx, **common))
+    async def run(handler: Handler, event: Event, event_id: UUID | None = None) -> None:
+        await run_handler(handler, event, deps, event_id=event_id)
 
     return run
 
@@ -190,9 +167,5 @@ def pushed(providers: Addresses) -> Callable[[str], Awaitable[list[dict[str, Any
 
 @pytest.fixture
 async def client(settings: NotifierSettings) -> AsyncIterator[httpx.AsyncClient]:
-    app = build_app(settings)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        yield await stack.enter_async_context(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://notifier")
-        )
+    async with client_for(build_app(settings)) as client:
+        yield client

@@ -7,9 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from threadly_chassis.ids import new_id
-from threadly_chassis.schedules import Schedules
 from threadly_chassis.testing import eventually
-from threadly_chassis.worker import Worker
+from threadly_chassis.testing.working import working
 from threadly_contracts.auth import UserRegistered
 from threadly_contracts.orders import OrderConfirmed
 from threadly_notifier.dependencies import NotifierDeps
@@ -28,10 +27,8 @@ async def test_an_order_becomes_two_mails_and_two_notices(
 ) -> None:
     """R-ORD-11, with the same event published twice under two ids: auth's repeat changes nothing."""
     settings = deps.settings.model_copy(update={"amqp_url": SecretStr(vhost), "retry_ladder": ("1s",)})
-    deaths: list[BaseException] = []
     people = {f"{new_id()}@example.com": new_id() for _ in range(2)}
-    async with Worker(settings, deps, SUBSCRIPTIONS, Schedules(), deaths.append) as worker:
-        await eventually(lambda: _consuming(worker), describe="every consumer to be subscribed")
+    async with working(settings, deps, SUBSCRIPTIONS):
         async with deps.db.transaction() as tx:
             for email, user_id in people.items():
                 person = UserRegistered(
@@ -49,11 +46,6 @@ async def test_an_order_becomes_two_mails_and_two_notices(
             assert "Red dress" in mail["subject"]
         await eventually(lambda: _all_sent(rows), describe="both mails to be marked as sent")
         assert len(await rows(NotificationRow)) == 2
-    assert deaths == []
-
-
-def _consuming(worker: Worker) -> bool:
-    return bool(worker.consumers) and all(runner.is_consuming for runner in worker.consumers)
 
 
 async def _all_sent(rows: Callable[[Any], Awaitable[list[Any]]]) -> bool:

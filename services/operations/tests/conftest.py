@@ -1,7 +1,6 @@
 """Operations on real servers: its own database, an empty virtual host."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import aio_pika
@@ -9,13 +8,13 @@ import httpx
 import pytest
 from aio_pika import DeliveryMode, ExchangeType, Message
 from pamqp.common import FieldTable
-from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging import headers as h
 from threadly_chassis.testing.fixtures import DatabaseFactory
 from threadly_chassis.testing.identity import TestIdentity, somebody
+from threadly_chassis.testing.service import client_for, settings_for
 from threadly_operations.dependencies import OperationsDeps, open_deps
 from threadly_operations.main import build_app
 from threadly_operations.settings import OperationsSettings
@@ -27,18 +26,8 @@ Bury = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-def identity() -> TestIdentity:
-    return TestIdentity()
-
-
-@pytest.fixture
 def settings(service_database: DatabaseFactory, vhost: str, identity: TestIdentity) -> OperationsSettings:
-    return OperationsSettings(
-        database_url=SecretStr(service_database("threadly_operations")),
-        amqp_url=SecretStr(vhost),
-        redis_url=SecretStr("redis://unused"),
-        identity_public_keys=(identity.public_key,),
-    )
+    return settings_for(OperationsSettings, service_database("threadly_operations"), identity, amqp_url=vhost)
 
 
 @pytest.fixture
@@ -120,13 +109,5 @@ def count(deps: OperationsDeps) -> Callable[[Any], Awaitable[int]]:
 @pytest.fixture
 async def client(settings: OperationsSettings, identity: TestIdentity) -> AsyncIterator[httpx.AsyncClient]:
     """The API, called by an operator."""
-    app = build_app(settings)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        yield await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app),
-                base_url="http://operations",
-                headers=identity.headers(somebody("Olga", "operator")),
-            )
-        )
+    async with client_for(build_app(settings), identity.headers(somebody("Olga", "operator"))) as client:
+        yield client

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -22,7 +21,10 @@ from threadly_chassis.messaging import Consumer
 from threadly_chassis.messaging.delivery import Delivery, Envelope, Received
 from threadly_chassis.messaging.handling import EffectHandling, TransactionalHandling
 from threadly_chassis.messaging.subscriptions import AnyConsumer
+from threadly_chassis.testing.database import published
+from threadly_chassis.testing.fixtures import DatabaseFactory
 from threadly_chassis.testing.identity import TestIdentity, somebody
+from threadly_chassis.testing.service import client_for, settings_for
 from threadly_contracts import Event, Money
 from threadly_contracts.catalog import (
     Condition,
@@ -69,16 +71,11 @@ class Post:
 
     async def types(self) -> list[str]:
         """The facts announced so far: `order_confirmed`, …"""
-        async with self.deps.db.read() as session:
-            rows = await session.scalars(text("select event_type from outbox_event order by id"))
-            return [kind.split(".")[2] for kind in rows]
+        return [event.fact for event in await published(self.deps.db)]
 
     async def payloads(self, fact: str) -> list[dict[str, Any]]:
         """The bodies of all events of one kind."""
-        query = text("select payload from outbox_event where event_type = :kind order by id")
-        async with self.deps.db.read() as session:
-            rows = await session.scalars(query, {"kind": f"threadly.orders.{fact}.v1"})
-            return [json.loads(bytes(row)) for row in rows]
+        return [event.payload for event in await published(self.deps.db, f"orders.{fact}.v1")]
 
     async def deliver(self, envelope: Envelope, event: Event) -> None:
         """Hand one message to every consumer that listens to it."""
@@ -279,50 +276,34 @@ async def provider(public_url: str) -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-def identity() -> TestIdentity:
-    return TestIdentity()
-
-
-@pytest.fixture
 def settings(
-    service_database: Callable[[str], str], redis_url: str, identity: TestIdentity, provider: Provider
+    service_database: DatabaseFactory, redis_url: str, identity: TestIdentity, provider: Provider
 ) -> OrdersSettings:
-    return OrdersSettings.model_validate(
-        {
-            "database_url": service_database("threadly_orders"),
-            "database_pool_size": 20,
-            "amqp_url": "amqp://unused",
-            "redis_url": redis_url,
-            "identity_public_keys": (identity.public_key,),
-            "stripe_api_url": provider.url,
-        }
+    return settings_for(
+        OrdersSettings,
+        service_database("threadly_orders"),
+        identity,
+        redis_url=redis_url,
+        database_pool_size=20,
+        stripe_api_url=provider.url,
     )
-
-
-@asynccontextmanager
-async def opened(settings: OrdersSettings, provider: Provider, identity: TestIdentity) -> AsyncIterator[Shop]:
-    app = build_app(settings)
-    clock = FrozenClock(datetime.now(UTC))
-    async with app.router.lifespan_context(app):
-        app.state.deps = replace(app.state.deps, clock=clock)
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://orders", timeout=60) as client:
-            yield Shop(
-                client=client,
-                deps=app.state.deps,
-                clock=clock,
-                stripe=provider.client,
-                stripe_url=provider.url,
-                faults=provider.faults,
-                identity=identity,
-                post=Post(app.state.deps),
-            )
 
 
 @pytest.fixture
 async def shop(settings: OrdersSettings, provider: Provider, identity: TestIdentity) -> AsyncIterator[Shop]:
-    async with opened(settings, provider, identity) as shop:
-        yield shop
+    app, clock = build_app(settings), FrozenClock(datetime.now(UTC))
+    async with client_for(app) as client:
+        app.state.deps = replace(app.state.deps, clock=clock)
+        yield Shop(
+            client=client,
+            deps=app.state.deps,
+            clock=clock,
+            stripe=provider.client,
+            stripe_url=provider.url,
+            faults=provider.faults,
+            identity=identity,
+            post=Post(app.state.deps),
+        )
 
 
 @pytest.fixture

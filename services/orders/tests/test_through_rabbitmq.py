@@ -1,6 +1,5 @@
 """The whole service as it runs: HTTP over a socket, its worker on RabbitMQ, webhooks from Stripe itself."""
 
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,8 @@ from threadly_chassis.db import Transaction
 from threadly_chassis.ids import new_id
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.identity import TestIdentity
-from threadly_chassis.worker import Worker
+from threadly_chassis.testing.ports import free_port
+from threadly_chassis.testing.working import working
 from threadly_contracts.catalog import ProductCreated
 from threadly_orders.dependencies import OrdersDeps, open_deps
 from threadly_orders.main import build_app
@@ -26,13 +26,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def public_url() -> str:
     """Where orders will listen: Stripe delivers there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def _die(error: BaseException) -> None:
-    raise AssertionError("a worker's task died") from error
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture
@@ -45,10 +39,9 @@ async def running(
     async with (
         open_deps(whole) as deps,
         served(build_app(whole), "127.0.0.1", port),
-        Worker(whole, deps, SUBSCRIPTIONS, schedules(whole), _die) as worker,
+        working(whole, deps, SUBSCRIPTIONS, schedules(whole)),
         httpx.AsyncClient(base_url=public_url, timeout=30) as client,
     ):
-        await eventually(lambda: all(runner.is_consuming for runner in worker.consumers), timeout=30)
         yield client, deps
 
 

@@ -9,19 +9,19 @@ from uuid import UUID
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from threadly_chassis.ids import new_id
-from threadly_chassis.messaging import Context, EffectContext
+from threadly_chassis.testing.database import published, query
 from threadly_chassis.testing.fixtures import DatabaseFactory
+from threadly_chassis.testing.handlers import Handler, run_handler
 from threadly_chassis.testing.identity import TestIdentity
+from threadly_chassis.testing.service import client_for, settings_for
+from threadly_contracts import Event
 from threadly_contracts.auth import UserRegistered, UserUpdated
 from threadly_contracts.catalog import CategoryChanged, ProductCreated, ProductState
 from threadly_sandbox.algolia.app import create_app as create_algolia
-from threadly_sandbox.journal import Journal
-from threadly_sandbox.serving import served
-from threadly_sandbox.settings import SandboxSettings
+from threadly_sandbox.testing import provided
 from threadly_search_indexer.dependencies import SearchDeps, open_deps
 from threadly_search_indexer.domain.messages import DocumentChanged
 from threadly_search_indexer.main import build_app
@@ -46,7 +46,7 @@ class Algolia:
 
 @pytest.fixture(scope="session")
 async def algolia_server() -> AsyncIterator[Algolia]:
-    async with served(create_algolia(SandboxSettings(), Journal()), "127.0.0.1", 0) as url:
+    async with provided(create_algolia) as url:
         yield Algolia(url)
 
 
@@ -57,19 +57,14 @@ async def algolia(algolia_server: Algolia) -> AsyncIterator[Algolia]:
 
 
 @pytest.fixture
-def identity() -> TestIdentity:
-    return TestIdentity()
-
-
-@pytest.fixture
 def settings(
     service_database: DatabaseFactory, algolia: Algolia, redis_url: str, identity: TestIdentity
 ) -> SearchIndexerSettings:
-    return SearchIndexerSettings(
-        database_url=SecretStr(service_database("threadly_search_indexer")),
-        amqp_url=SecretStr("amqp://unused"),
-        redis_url=SecretStr(redis_url),
-        identity_public_keys=(identity.public_key,),
+    return settings_for(
+        SearchIndexerSettings,
+        service_database("threadly_search_indexer"),
+        identity,
+        redis_url=redis_url,
         algolia_hosts=(algolia.url,),
         algolia_index=f"products_{new_id().hex}",
     )
@@ -89,22 +84,8 @@ Handle = Callable[..., Awaitable[None]]
 def handle(deps: SearchDeps) -> Handle:
     """Run a handler as its consumer would."""
 
-    async def run(handler: Callable[..., Awaitable[None]], event: Any, version: int | None = None) -> None:
-        common: dict[str, Any] = {
-            "deps": deps,
-            "event_id": new_id(),
-            "version": version or getattr(event, "version", 1),
-            "occurred_at": datetime.now(UTC),
-            "attempt": 1,
-            "correlation_id": "test",
-            "causation_id": None,
-            "replay_id": None,
-        }
-        if handler.__annotations__["context"] == EffectContext[SearchDeps]:
-            await handler(event, EffectContext(**common))
-            return
-        async with deps.db.transaction() as tx:
-            await handler(event, Context(**common, tx=tx))
+    async def run(handler: Handler, event: Event, version: int | None = None) -> None:
+        await run_handler(handler, event, deps, version=version)
 
     return run
 
@@ -214,8 +195,7 @@ class Shelf:
         await self.handle(index_document, DocumentChanged(product_id=product_id, version=1))
 
     async def query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
-        async with self.deps.db.read() as session:
-            return [dict(row) for row in (await session.execute(text(statement), values)).mappings()]
+        return await query(self.deps.db, statement, **values)
 
     async def execute(self, statement: str, **values: Any) -> None:
         async with self.deps.db.transaction() as tx:
@@ -225,13 +205,8 @@ class Shelf:
         (row,) = await self.query("select * from search_product where product_id = :id", id=product_id)
         return row
 
-    async def published(self, event_type: str) -> list[dict[str, Any]]:
-        rows = await self.query(
-            "select convert_from(payload, 'utf8')::jsonb as body from outbox_event "
-            "where event_type like :type order by id",
-            type=f"%.{event_type}.v1",
-        )
-        return [row["body"] for row in rows]
+    async def published(self, fact: str) -> list[dict[str, Any]]:
+        return [event.payload for event in await published(self.deps.db, f"%.{fact}.v1")]
 
     async def indexed(self) -> dict[str, int | None]:
         """What the index holds: ids and versions."""
@@ -249,11 +224,8 @@ def shelf(deps: SearchDeps, handle: Handle) -> Shelf:
 @pytest.fixture
 async def client(settings: SearchIndexerSettings, deps: SearchDeps) -> AsyncIterator[httpx.AsyncClient]:
     """The service's API in this process."""
-    app = build_app(settings)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://search") as client:
-            yield client
+    async with client_for(build_app(settings)) as client:
+        yield client
 
 
 @pytest.fixture

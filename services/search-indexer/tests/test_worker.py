@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from threadly_chassis.ids import new_id
-from threadly_chassis.schedules import Schedules
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.working import working
 from threadly_chassis.worker import Worker
 from threadly_contracts import Event
 from threadly_contracts.catalog import ProductSold, ProductUpdated
@@ -31,17 +31,8 @@ def settings(settings: SearchIndexerSettings, vhost: str) -> SearchIndexerSettin
 
 @pytest.fixture
 async def running(settings: SearchIndexerSettings) -> AsyncIterator[Worker]:
-    deaths: list[BaseException] = []
-    async with (
-        open_worker_deps(settings) as deps,
-        Worker(settings, deps, SUBSCRIPTIONS, Schedules(), deaths.append) as worker,
-    ):
-        await eventually(
-            lambda: worker.consumers and all(runner.is_consuming for runner in worker.consumers),
-            describe="all consumers",
-        )
+    async with open_worker_deps(settings) as deps, working(settings, deps, SUBSCRIPTIONS) as worker:
         yield worker
-    assert deaths == []
 
 
 @pytest.fixture

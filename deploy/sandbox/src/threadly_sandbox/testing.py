@@ -1,4 +1,4 @@
-"""What tests of the sandbox share: somebody who receives webhooks."""
+"""What tests of the sandbox and of its users share: their own providers, somebody who hears from them."""
 
 import asyncio
 import json
@@ -13,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .journal import Journal
+from .main import Addresses, sandbox
 from .serving import served
+from .settings import SandboxSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,23 @@ async def receiving() -> AsyncIterator[Receiver]:
     app = Starlette(routes=[Route("/{path:path}", receiver.take, methods=["POST"])])
     async with served(app, "127.0.0.1", 0) as receiver.url:
         yield receiver
+
+
+@asynccontextmanager
+async def provided(
+    make: Callable[[SandboxSettings, Journal], Starlette],
+    settings: SandboxSettings | None = None,
+    port: int = 0,
+) -> AsyncIterator[str]:
+    """Serve one provider; `make` is the `create_app` of its package. Yields its address."""
+    async with served(make(settings or SandboxSettings(), Journal()), "127.0.0.1", port) as url:
+        yield url
+
+
+@asynccontextmanager
+async def everything_provided() -> AsyncIterator[Addresses]:
+    """Serve the page and all providers on ports that are free."""
+    names = ("page", "clerk", "stripe", "algolia", "pusher", "sentry", "smtp")
+    ports: dict[str, Any] = {f"{name}_port": 0 for name in names}
+    async with sandbox(SandboxSettings(**ports)) as addresses:
+        yield addresses

@@ -6,15 +6,8 @@ from starlette.applications import Starlette
 
 from threadly_sandbox.clerk.app import create_app
 from threadly_sandbox.journal import Journal
-from threadly_sandbox.serving import served
 from threadly_sandbox.settings import SandboxSettings
-from threadly_sandbox.testing import Receiver, receiving
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
+from threadly_sandbox.testing import Receiver
 
 
 @pytest.fixture
@@ -29,12 +22,6 @@ def settings(receiver: Receiver) -> SandboxSettings:
 @pytest.fixture
 def app(settings: SandboxSettings) -> Starlette:
     return create_app(settings, Journal())
-
-
-@pytest.fixture
-async def url(app: Starlette) -> AsyncIterator[str]:
-    async with served(app, "127.0.0.1", 0) as url:
-        yield url
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from starlette.applications import Starlette
 from threadly_sandbox.clerk.app import create_app
 from threadly_sandbox.clerk.keys import SigningKeys
 from threadly_sandbox.documents import Documents
-from threadly_sandbox.journal import Journal
-from threadly_sandbox.serving import served
 from threadly_sandbox.settings import SandboxSettings
+from threadly_sandbox.testing import provided
 
 # Clerk's client reads the deprecated fields of its own models.
 pytestmark = pytest.mark.filterwarnings(r"ignore:warning. \*\* DEPRECATED \*\*:DeprecationWarning")
@@ -135,7 +134,7 @@ async def test_keys_survive_a_restart(tmp_path: Path) -> None:
 async def test_accounts_survive_a_restart(tmp_path: Path) -> None:
     settings = SandboxSettings(data_dir=tmp_path, public_url="http://127.0.0.1:9")
     for expected in (0, 1):
-        async with served(create_app(settings, Journal()), "127.0.0.1", 0) as url:
+        async with provided(create_app, settings) as url:
             with Clerk(bearer_auth="sk_test_sandbox", server_url=f"{url}/v1") as clerk:
                 async with clerk:
                     assert len(await clerk.users.list_async(request={})) == expected

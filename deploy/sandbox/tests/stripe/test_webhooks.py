@@ -12,11 +12,10 @@ from starlette.applications import Starlette
 
 from threadly_sandbox.documents import Documents
 from threadly_sandbox.journal import Journal
-from threadly_sandbox.serving import served
 from threadly_sandbox.settings import SandboxSettings
 from threadly_sandbox.stripe.app import create_app
 from threadly_sandbox.stripe.signing import sign
-from threadly_sandbox.testing import Receiver, receiving
+from threadly_sandbox.testing import Receiver, provided, receiving
 from threadly_sandbox.webhooks import Courier, Plan, RetrySchedule
 
 ORDER: Any = {"amount": 4200, "currency": "eur"}
@@ -199,12 +198,12 @@ async def test_state_and_undelivered_webhooks_survive_a_restart(
     async with receiving() as receiver:
         receiver.answers.extend([503])
         settings = SandboxSettings(public_url=receiver.url, data_dir=tmp_path)
-        async with served(create_app(settings, Journal()), "127.0.0.1", 0) as url:
+        async with provided(create_app, settings) as url:
             client = connect(url)
             intent = await client.v1.payment_intents.create_async(ORDER, {"idempotency_key": "order-7"})
             await receiver.until(lambda got: len(got.received) == 1)
 
-        async with served(create_app(settings, Journal()), "127.0.0.1", 0) as url:
+        async with provided(create_app, settings) as url:
             client = connect(url)
             again = await client.v1.payment_intents.create_async(ORDER, {"idempotency_key": "order-7"})
             await receiver.until(lambda got: len(got.received) == 2)

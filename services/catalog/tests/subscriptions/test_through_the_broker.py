@@ -11,7 +11,7 @@ from sqlalchemy import text
 from threadly_catalog.settings import CatalogSettings
 from threadly_catalog.subscriptions import SUBSCRIPTIONS
 from threadly_chassis.testing import eventually
-from threadly_chassis.testing.service import working
+from threadly_chassis.testing.working import working
 from threadly_contracts import Event
 from threadly_contracts.auth import UserUpdated
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from threadly_chassis.ids import new_id
+from threadly_chassis.testing.database import statements
 from threadly_chassis.testing.identity import TestIdentity, somebody
 from threadly_contracts.catalog import ProductReserved, ProductSold, ProductUpdated
 from threadly_search_indexer.use_cases.project_category import project_category
@@ -274,23 +275,13 @@ async def test_search_works_without_redis(
 
 
 async def test_one_search_asks_the_index_once_and_the_database_once(
-    client: httpx.AsyncClient, shelf: Any, product: Make, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, shelf: Any, product: Make
 ) -> None:
     """R-PERF-02: related data in one query, however many hits."""
     await shelf.put(*(product() for _ in range(10)))
-    queries: list[str] = []
     app: Any = client._transport
-    from sqlalchemy import event  # noqa: PLC0415 - only this test counts
-
-    def count(*arguments: Any) -> None:
-        queries.append(arguments[2])
-
-    engine = app.app.state.deps.db.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", count)
-    try:
+    async with statements(app.app.state.deps.db) as queries:
         assert len((await client.get("/v1/search")).json()["data"]) == 10
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
     assert len([query for query in queries if "search_product" in query]) == 1
 
 

@@ -1,6 +1,6 @@
 """A service in the test's own process, called as the gateway calls it."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
@@ -13,14 +13,10 @@ from threadly_contracts import Event
 
 from ..http import Principal
 from ..http.app import HasDatabase
-from ..messaging import Subscriptions
-from ..schedules import Schedules
 from ..settings import ServiceSettings
-from ..worker import Worker
 from .database import Published, published, query, statements, waits_for_a_lock
 from .handlers import Handler, run_handler
 from .identity import TestIdentity
-from .probes import eventually
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 Deps = TypeVar("Deps", bound=HasDatabase)
@@ -105,23 +101,3 @@ class RunningService(Generic[Deps]):
     def statements(self) -> AbstractAsyncContextManager[list[str]]:
         """The statements that are sent inside the block."""
         return statements(self.deps.db)
-
-
-@asynccontextmanager
-async def working(
-    settings: ServiceSettings,
-    deps: HasDatabase,
-    subscriptions: Subscriptions,
-    schedules: Schedules | None = None,
-) -> AsyncIterator[Worker]:
-    """Run a service's worker, from when all its consumers consume; a task that died fails the test."""
-    deaths: list[BaseException] = []
-    async with Worker(settings, deps, subscriptions, schedules or Schedules(), deaths.append) as worker:
-        await eventually(lambda: _all_consume(worker.consumers), describe="all consumers to consume")
-        yield worker
-    if deaths:
-        raise AssertionError("a worker's task died") from deaths[0]
-
-
-def _all_consume(runners: Iterable[Any]) -> bool:
-    return all(runner.is_consuming for runner in runners)
