@@ -61,7 +61,8 @@ async def test_it_tells_operations_its_consumers(specimen: Specimen, processes: 
     [(body,)] = await eventually(told, timeout=20, describe="the declaration")
     declared = json.loads(body)
     assert declared["service"] == "specimen"
-    assert declared["consumers"] == ["specimen.every", "specimen.newest", "specimen.outside"]
+    consumers = ("every", "newest", "outside", "rebuild-control")
+    assert declared["consumers"] == [f"specimen.{name}" for name in consumers]
 
 
 async def test_without_a_broker_it_lives_and_is_not_ready(specimen: Specimen, processes: Processes) -> None:
