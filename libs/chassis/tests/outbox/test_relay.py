@@ -176,6 +176,7 @@ async def test_two_relays_keep_the_order_and_publish_each_event_once(specimen: S
 
 @pytest.mark.integration
 async def test_a_leased_shard_is_nobody_elses(specimen: Specimen) -> None:
+    await specimen.write(*(f"note-{number}" for number in range(100)))
     one, two = await OutboxStore.open(specimen.database_url), await OutboxStore.open(specimen.database_url)
     mine = await one.lease(10)
     theirs = await two.lease(16)

@@ -146,12 +146,10 @@ class Relay:
         The broker is asked for first: a relay cut off from it would lease shards and starve them.
         """
         await self._publisher.ready()
-        await store.promote_due()
         shards = await store.lease(self._shards_at_once)
-        rows = await store.fetch(shards, self._limit) if shards else []
-        batch = self._within_bytes(rows)
+        batch = self._within_bytes(await store.fetch(shards, self._limit) if shards else [])
         settled = await self._publish(store, batch) if batch else []
-        await store.commit()
+        await store.commit(settled)
         OUTBOX_PUBLISHED.inc(len(settled))
         return len(settled)
 
@@ -180,11 +178,8 @@ class Relay:
             sent = await self._send(store, list(batch))
         fault_point(RELAY_AFTER_CONFIRMS)
         self._learn(sent)
-        settled = confirmed_prefixes(sent)
-        if settled:
-            await store.settle(settled)
         await self._rest_refused(store, sent)
-        return settled
+        return confirmed_prefixes(sent)
 
     async def _send(self, store: OutboxStore, rows: list[OutboxRow]) -> list[_Sent]:
         """Send the rows; those that cannot be expressed are left out and their aggregates blocked."""

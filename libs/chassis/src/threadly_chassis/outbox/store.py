@@ -15,25 +15,39 @@ from psycopg.rows import class_row
 #: Above the confirm timeout, below the point where a wedged relay starves its shards.
 _IDLE_TIMEOUT = "15s"
 
+#: A queue's statistics are always those of another hour. Trusting them, PostgreSQL read and sorted the whole
+#: backlog; each step here is right by index, in index order, whatever the tables' size.
+_BY_INDEX = """
+set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off
+"""
+# A shard with nothing pending is left alone: locking a row writes to it, and idle relays look all the time.
 _LEASE = """
-select shard from outbox_shard where enabled and coalesce(backoff_until, '-infinity') <= now()
-order by random() limit %s for update skip locked
+select shard from outbox_shard s
+where enabled and coalesce(backoff_until, '-infinity') <= now()
+  and exists (select from outbox_pending p where p.shard = s.shard)
+order by random() limit %s for update of s skip locked
 """
 # Per shard and in id order with a limit: a prefix of each shard, so version 2 never leaves before version 1.
-# `shard = any(…) order by id` would sort the whole backlog: 5.9 against 38 thousand events a second.
+# `shard = any(…) order by id` would sort the whole backlog: 5.9 against 38 thousand events a second. Only the
+# pointers that the batch takes are followed: following all shards' made 200 ms of 7 for 512 events.
 _FETCH = """
 select e.id, e.shard, e.event_id, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers, e.payload,
        e.created_at
-from unnest(%s::smallint[]) as s (shard)
-cross join lateral (
-    select e.* from outbox_pending p join outbox_event e on e.id = p.id
-    where p.shard = s.shard
-      and not exists (
-          select from outbox_blocked b where b.agg_type = e.agg_type and b.agg_id = e.agg_id
-      )
+from (
+    select p.id from unnest(%s::smallint[]) as s (shard)
+    cross join lateral (
+        select p.id from outbox_pending p
+        where p.shard = s.shard and (
+            not (select exists (select from outbox_blocked))
+            or not exists (
+                select from outbox_event e join outbox_blocked b using (agg_type, agg_id) where e.id = p.id
+            )
+        )
+        order by p.id limit %s
+    ) p
     order by p.id limit %s
-) e
-order by e.id limit %s
+) due join outbox_event e on e.id = due.id
+order by e.id
 """
 _SETTLE = """
 delete from outbox_pending p using unnest(%s::smallint[], %s::bigint[]) as d (shard, id)
@@ -98,6 +112,7 @@ class OutboxStore:
         )
         try:
             await connection.execute(f"set idle_in_transaction_session_timeout = '{_IDLE_TIMEOUT}'")
+            await connection.execute(_BY_INDEX)
             await connection.commit()
         except BaseException:
             await connection.close()
@@ -105,19 +120,24 @@ class OutboxStore:
         return cls(connection)
 
     async def lease(self, shards: int) -> list[int]:
-        """Lock up to `shards` free shards until the transaction ends."""
-        cursor = await self._connection.execute(_LEASE, (shards,))
+        """Lock up to `shards` free shards in which something is pending, until the transaction ends.
+
+        Scheduled events whose time has come by the database's clock are made pending first.
+        """
+        async with self._connection.pipeline():
+            await self._connection.execute(_PROMOTE)
+            cursor = await self._connection.execute(_LEASE, (shards,))
         return [row[0] for row in await cursor.fetchall()]
 
     async def fetch(self, shards: Sequence[int], limit: int) -> list[OutboxRow]:
-        """Read the oldest pending events of leased shards, those of blocked aggregates left out."""
-        async with self._connection.cursor(row_factory=class_row(OutboxRow)) as cursor:
-            await cursor.execute(_FETCH, (list(shards), limit, limit), binary=True)
-            return await cursor.fetchall()
+        """Read the oldest pending events of leased shards, of each its share of about `limit` in all.
 
-    async def settle(self, rows: Collection[OutboxRow]) -> None:
-        """Take confirmed events off the pending list."""
-        await self._connection.execute(_SETTLE, ([row.shard for row in rows], [row.id for row in rows]))
+        Those of blocked aggregates are left out.
+        """
+        share = -(-limit // len(shards))
+        async with self._connection.cursor(row_factory=class_row(OutboxRow)) as cursor:
+            await cursor.execute(_FETCH, (list(shards), share, limit), binary=True)
+            return await cursor.fetchall()
 
     async def back_off(self, shards: Collection[int], seconds: float) -> None:
         """Leave shards alone for a while."""
@@ -127,19 +147,22 @@ class OutboxStore:
         """Take an aggregate out of the relay's way: this event of it cannot be published."""
         await self._connection.execute(_BLOCK, (row.agg_type, row.agg_id, row.agg_version, reason))
 
-    async def promote_due(self) -> int:
-        """Make scheduled events pending whose time has come, by the database's clock; returns how many."""
-        return (await self._connection.execute(_PROMOTE)).rowcount
-
     async def gauges(self) -> tuple[int, float, int]:
         """How many events wait, the age of the oldest in seconds, and how many aggregates are blocked."""
         row = await (await self._connection.execute(_GAUGES)).fetchone()
         pending, oldest, blocked = row or (0, 0, 0)
         return int(pending), float(oldest or 0), int(blocked)
 
-    async def commit(self) -> None:
-        """End the transaction and free the shards."""
-        await self._connection.commit()
+    async def commit(self, settled: Collection[OutboxRow] = ()) -> None:
+        """Take confirmed events off the pending list, end the transaction and free the shards."""
+        if not settled:
+            await self._connection.commit()
+            return
+        # One round trip: in a pipeline `Connection.commit` would make a second one of its own.
+        async with self._connection.pipeline():
+            rows = [row.shard for row in settled], [row.id for row in settled]
+            await self._connection.execute(_SETTLE, rows)
+            await self._connection.execute("commit")
 
     async def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
