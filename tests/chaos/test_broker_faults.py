@@ -1,13 +1,13 @@
-"""The broker is killed, away, or out of memory: nothing is lost, doubled, reordered or made up."""
+"""The broker is killed, away, out of memory, or loses a queue (eventing §5)."""
 
 from collections.abc import Callable
 
 import pytest
 
-from threadly_chassis.testing.specimen.cluster import Cluster, Load
+from threadly_chassis.testing.specimen.cluster import Cluster, Load, patiently
 from threadly_embedded.breakable import Broker
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 MakeLoad = Callable[[Cluster], Load]
 
@@ -18,12 +18,134 @@ async def test_the_broker_killed_and_started_again_under_load(
     """F21, F01, R-SYS-10: SIGKILL while both relays publish; I1 to I5, with rollbacks mixed in."""
     writing = load(own_cluster)
     own_cluster.start()
+    await own_cluster.consuming()
     async with writing.running():
-        await own_cluster.consuming()
         await writing.goes_on()
         await broker.kill()
-        await writing.goes_on()
         await broker.start()
         await writing.goes_on()
     assert not writing.errors
     await own_cluster.verify()
+
+
+async def test_writers_never_notice_that_the_broker_is_away(
+    own_cluster: Cluster, broker: Broker, load: MakeLoad
+) -> None:
+    """F22, R-SYS-10: no write fails meanwhile, the backlog is drained in order."""
+    writing = load(own_cluster)
+    own_cluster.start()
+    await own_cluster.consuming()
+    await broker.kill()
+    try:
+        async with writing.running():
+            await writing.goes_on(150)
+        assert await own_cluster.specimen.pending() >= 150
+    finally:
+        await broker.start()
+    assert not writing.errors
+    history = await own_cluster.verify()
+    assert len(history.appended) >= 150
+
+
+ALARMS = {
+    "memory": (("set_vm_memory_high_watermark", "0"), ("set_vm_memory_high_watermark", "absolute", "1GB")),
+    "disk": (("set_disk_free_limit", "mem_relative", "1000"), ("set_disk_free_limit", "50MB")),
+}
+
+
+@pytest.mark.parametrize("resource", ALARMS)
+async def test_under_an_alarm_consumers_go_on_and_relays_wait(
+    own_cluster: Cluster, broker: Broker, resource: str
+) -> None:
+    """F23: the broker reads from nobody who publishes, so acknowledgements must come over another line."""
+    raise_alarm, clear_alarm = ALARMS[resource]
+    specimen = own_cluster.specimen
+    await specimen.write(*["slow"] * 30, says="hang 0.1")
+    own_cluster.start()
+    await patiently(specimen.effects, describe="the first effects")
+    await broker.control(*raise_alarm)
+    try:
+        await patiently(lambda: _alarmed(own_cluster), describe="the alarm")
+        before = await specimen.effects()
+        await specimen.write(*["late"] * 20)
+        await patiently(lambda: _all_slow_ones(own_cluster), describe="the effects of what was in the queue")
+        assert await specimen.pending() >= 20
+        assert ("late", 20) not in await specimen.effects()
+    finally:
+        await broker.control(*clear_alarm)
+    assert len(before) < 30, "nothing was left to do under the alarm"
+    await own_cluster.verify()
+    await patiently(lambda: _all_acknowledged(own_cluster), describe="empty queues")
+
+
+def _all_acknowledged(cluster: Cluster) -> bool:
+    queues = ("specimen.every", "specimen.newest", "specimen.outside")
+    return all(cluster.standing(queue)["messages"] == 0 for queue in queues)
+
+
+def _alarmed(cluster: Cluster) -> bool:
+    [node] = cluster.management.call("GET", "nodes")
+    return bool(node["mem_alarm"] or node["disk_free_alarm"])
+
+
+async def _all_slow_ones(cluster: Cluster) -> bool:
+    return len([note for note, _ in await cluster.specimen.effects() if note == "slow"]) == 30
+
+
+async def test_a_queue_deleted_under_its_consumers_is_consumed_again(
+    cluster: Cluster, load: MakeLoad
+) -> None:
+    """F27: the broker cancels both consumers; they come back by themselves once the queue is there again."""
+    writing = load(cluster)
+    cluster.start()
+    await cluster.consuming()
+    async with writing.running():
+        await writing.goes_on(10)
+    await cluster.at_rest()
+    await cluster.delete_queue("specimen.every")
+    await cluster.apply_topology()
+    await cluster.consuming()
+    async with writing.running():
+        await writing.goes_on(10)
+    await cluster.verify()
+
+
+async def test_a_queue_that_is_gone_keeps_nobody_elses_messages_waiting(
+    own_cluster: Cluster, broker: Broker
+) -> None:
+    """F39: what waits to return to it stays in its wait queue; others' ladders go on; nothing is lost."""
+    # How often the broker tries to place a dead letter again; three minutes are its default.
+    await broker.control(
+        "eval", "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000)."
+    )
+    cluster, wait = own_cluster, "specimen.outside.wait.400ms"
+    await cluster.apply_topology()
+    cluster.start()
+    await cluster.consuming()
+    await cluster.specimen.write("before")
+    await cluster.at_rest()
+    await cluster.specimen.execute("insert into consumer_fault values ('specimen.outside', 'wait', false, 8)")
+    await cluster.specimen.write(*(f"note-{number}" for number in range(4)), says="fail until attempt 2")
+    await patiently(lambda: _spent(cluster), describe="four events on the second step of the ladder")
+    await cluster.delete_queue("specimen.outside")
+    await patiently(lambda: _effects_of_every(cluster, 5), describe="the other consumer's ladder")
+    await patiently(lambda: _stuck(cluster, wait, 4), describe="four letters stuck but kept")
+    await cluster.apply_topology()
+    await cluster.verify()
+
+
+async def _spent(cluster: Cluster) -> bool:
+    return await cluster.specimen.query("select remaining from consumer_fault") == [(0,)]
+
+
+async def _effects_of_every(cluster: Cluster, count: int) -> bool:
+    return len(await cluster.specimen.effects()) == count
+
+
+def _stuck(cluster: Cluster, queue: str, count: int) -> bool:
+    """Whether the broker holds messages that are neither ready nor delivered: a monitor's formula."""
+    seen = cluster.standing(queue)
+    held = seen["messages"] - seen["messages_ready"] - seen["messages_unacknowledged"]
+    if held != count:
+        raise AssertionError(seen)
+    return True

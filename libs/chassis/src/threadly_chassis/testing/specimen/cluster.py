@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,16 @@ _PENDING = (
 TAP = "chaos.tap"
 
 
+def patience(seconds: float) -> float:
+    """Stretch a bound by how often this machine's processors are wanted at once; alone, it is the bound."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+async def patiently(probe: Callable[[], Any], *, describe: str, seconds: float = 30.0) -> None:
+    """`eventually`, within a bound that is stretched by `patience`."""
+    await eventually(probe, timeout=patience(seconds), describe=describe)
+
+
 class RolledBack(Exception):
     """The load changes its mind after it has published: nothing of that may ever be seen."""
 
@@ -70,7 +80,7 @@ class Load:
 
     async def reaches(self, count: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as `eventually`
         """Wait until this many transactions have been committed since the beginning."""
-        await eventually(lambda: self.committed >= count, timeout=timeout, describe=f"{count} transactions")
+        await patiently(lambda: self.committed >= count, seconds=timeout, describe=f"{count} transactions")
 
     async def goes_on(self, more: int = 30) -> None:
         """Wait until `more` transactions have been committed from now on."""
@@ -142,7 +152,7 @@ class Cluster:
                 raise AssertionError(there)
             return True
 
-        await eventually(all_there, timeout=40, describe=f"{count} consumers of each queue")
+        await patiently(all_there, describe=f"{count} consumers of each queue")
 
     async def consumers_of(self, queue: str) -> int:
         """How many consumers the broker knows of for a queue."""
@@ -189,7 +199,7 @@ class Cluster:
         Its end is a mark in the inbox or, for `dead` of them per consumer (`every=1`), a dead letter.
         """
         started = time.monotonic()
-        await eventually(lambda: self._is_at_rest(dead), timeout=seconds, describe="everything at rest")
+        await patiently(lambda: self._is_at_rest(dead), seconds=seconds, describe="everything at rest")
         return time.monotonic() - started
 
     async def _is_at_rest(self, dead: Mapping[str, int]) -> bool:
@@ -206,7 +216,7 @@ class Cluster:
     async def _query(self, statement: str, **values: Any) -> list[Any]:
         return list(await self.specimen.query(statement, **values))
 
-    async def history(self, lag_seconds: float = 0.0) -> History:
+    async def history(self, lag_seconds: float = 0.0, lag_bound: float = 30.0) -> History:
         """Read all logs; what lies in queues is taken out."""
         return History(
             appended=[Fact(*row) for row in await self._query(_APPENDED)],
@@ -214,6 +224,7 @@ class Cluster:
             published=[_fact(message) for message in await self.specimen.take(TAP)],
             consumers={c.name: await self._log_of(c.name) for c in SUBSCRIPTIONS},
             lag_seconds=lag_seconds,
+            lag_bound=lag_bound,
         )
 
     async def _log_of(self, consumer: str) -> ConsumerLog:
@@ -241,10 +252,43 @@ class Cluster:
         lines = path.read_text().splitlines() if path.exists() else []
         return [line for line in map(json.loads, lines) if line["consumer"] == consumer]
 
+    async def seconds_to_apply(self, consumer: str = "specimen.every") -> list[tuple[UUID, float]]:
+        """From each event's append to the start of its handler, by the database's clock, oldest first."""
+        return [
+            (event_id, float(seconds))
+            for event_id, seconds in await self._query(
+                "select e.event_id, extract(epoch from f.applied_at - e.created_at) from effect f "
+                "join outbox_event e using (event_id) where f.consumer = :consumer order by e.id",
+                consumer=consumer,
+            )
+        ]
+
+    async def apply_topology(self) -> None:
+        """Declare what is missing; what is there stays as it is."""
+        topology = Topology([SUBSCRIPTIONS], Ladder(self.specimen.settings.retry_ladder))
+        await topology.apply(await self.specimen.broker.get())
+
+    async def delete_queue(self, queue: str) -> None:
+        """Delete a queue under whoever uses it."""
+        async with (await self.specimen.broker.get()).channel() as channel:
+            await channel.queue_delete(queue)
+
+    def standing(self, queue: str) -> dict[str, int]:
+        """What the broker counts of a queue: `messages`, and of them `_ready` and `_unacknowledged`.
+
+        The management interface counts every five seconds.
+        """
+        answer = self.management.call("GET", f"queues/{self.vhost}/{queue}")
+        return {
+            name: value
+            for name, value in answer.items()
+            if name.startswith("messages") and type(value) is int
+        }
+
     async def verify(self, *, seconds: float = 30.0, **dead: int) -> History:
         """Wait for rest, at most `seconds` after the last fault, and check I1 to I5 on the whole history."""
         lag = await self.at_rest(seconds=seconds, **dead)
-        history = await self.history(lag)
+        history = await self.history(lag, patience(seconds))
         history.verify()
         if not history.published:
             raise AssertionError("nothing was published: the run proves nothing")

@@ -73,6 +73,7 @@ def _note_delivery(consumer: str, event: NoteWritten, context: EffectContext[Spe
         return
     line = {
         "consumer": consumer,
+        "pid": os.getpid(),
         "event_id": str(context.event_id),
         "note_id": event.note_id,
         "version": context.version,
