@@ -22,10 +22,14 @@ from .http.health import health_router
 from .messaging import Subscriptions
 from .messaging.connection import BROKER_ERRORS, BrokerConnection
 from .messaging.consumer import ConsumerRunner, ConsumerTools
+from .messaging.discards import with_discards
 from .messaging.faults import FaultSwitch
 from .messaging.handling import HasDatabase
 from .messaging.ladder import Ladder
 from .messaging.publisher import Publisher
+from .messaging.resend import Resender
+from .messaging.streams import StreamRules
+from .messaging.suspects import Suspects
 from .messaging.topology import Topology
 from .messaging.watchdog import Watchdog
 from .observability.errors import capture, configure_sentry
@@ -66,7 +70,7 @@ class Worker:
         *,
         snapshots: Snapshots | None = None,
     ) -> None:
-        subscriptions = with_rebuild_control(subscriptions)
+        subscriptions = with_discards(with_rebuild_control(subscriptions))
         self._settings = settings
         self._deps = deps
         self._on_death = on_death
@@ -85,9 +89,18 @@ class Worker:
             publisher=Publisher(self._republishing),
             ladder=self._ladder,
             faults=FaultSwitch(deps.db.engine, enabled=settings.mode is Mode.SANDBOX),
+            suspects=Suspects(deps.db),
             release=settings.release,
+            stream_rules=StreamRules(
+                resend_after=settings.gap_resend_after,
+                alert_after=settings.gap_alert_after,
+                give_up_after=settings.gap_give_up_after,
+                parked_max=settings.parked_max,
+                sweep_every=min(1.0, settings.gap_resend_after / 2),
+            ),
         )
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
+        self._resender = Resender(name, deps.db, self._consuming, Publisher(self._republishing))
         self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
         self._rebuild_source = RebuildSource(
             name,
@@ -117,6 +130,7 @@ class Worker:
             consumer.drain()
         for schedule in self._schedules:
             schedule.drain()
+        self._resender.drain()
         if self._draining_tasks:
             await asyncio.wait(self._draining_tasks, timeout=_DRAIN_SECONDS)
         await end_tasks(*self._tasks)
@@ -142,6 +156,7 @@ class Worker:
         await self._declare_consumers()
         for runner in self.consumers:
             self._draining_tasks.append(self._start(runner.consumer.name, runner.run()))
+        self._draining_tasks.append(self._start("resending", self._resender.run()))
         self._start("watchdog", Watchdog(self.consumers, self._consuming).run())
         await self.relay.run()
 

@@ -1,11 +1,15 @@
 """The tables that are refused when they are built, and the ladder."""
 
+from typing import Any
+
 import pytest
 
 from threadly_chassis.messaging import Consumer, EffectConsumer, Gate, Subscriptions
+from threadly_chassis.messaging.discards import with_discards
 from threadly_chassis.messaging.ladder import Ladder, LadderError
 from threadly_chassis.messaging.subscriptions import SubscriptionError
 from threadly_chassis.testing.specimen.service import NoteBurnt, NoteWritten
+from threadly_contracts import Event
 
 
 async def _handle(event: object, context: object) -> None:
@@ -36,9 +40,23 @@ def test_a_consumer_of_nothing_is_refused() -> None:
         Consumer("specimen.one", handlers={})
 
 
-def test_strict_is_refused_as_long_as_there_are_no_parked_streams() -> None:
-    with pytest.raises(SubscriptionError, match="parked streams"):
-        Consumer("specimen.one", gate=Gate.STRICT, handlers={NoteWritten: _handle})
+def test_two_counters_of_one_kind_of_aggregate_are_refused_by_strict_only() -> None:
+    class NoteSold(Event, type="threadly.other.note_sold.v1", aggregate="note", subject="note_id"):
+        note_id: str
+
+    handlers: dict[type[Event], Any] = {NoteWritten: _handle, NoteSold: _handle}
+    Consumer("specimen.one", gate=Gate.LATEST, handlers=handlers)
+    with pytest.raises(SubscriptionError, match="both count versions of note"):
+        Consumer("specimen.one", gate=Gate.STRICT, handlers=handlers)
+
+
+def test_a_table_with_a_strict_reader_hears_of_discards() -> None:
+    strict = Subscriptions(
+        "specimen", Consumer("specimen.one", gate=Gate.STRICT, handlers={NoteWritten: _handle})
+    )
+    loose = Subscriptions("specimen", Consumer("specimen.one", handlers={NoteWritten: _handle}))
+    assert [consumer.name for consumer in with_discards(strict)] == ["specimen.one", "specimen.discards"]
+    assert with_discards(loose) is loose
 
 
 def test_the_ladder_ends() -> None:

@@ -20,16 +20,23 @@ from aiormq.abc import AbstractChannel
 from ..observability.logging import get_logger
 from ..tasks import end_tasks, wait_until
 from .acks import AckWindow
+from .breaker import Breaker
 from .connection import BROKER_ERRORS, BrokerConnection
 from .dead_letters import FailureWay
 from .delivery import Delivery
 from .faults import FaultSwitch
+from .gaps import GapWatch
 from .handling import EffectHandling, Handling, HasDatabase, TransactionalHandling
 from .ladder import Ladder
 from .outcome import HANDLER_DEADLINE
-from .processor import DatabaseAway, Processor
+from .parked import ParkedEvents
+from .processor import DatabaseAway, Processor, ProcessorTools
 from .publisher import Publisher
-from .subscriptions import AnyConsumer, Consumer, EffectConsumer
+from .streams import StreamRules
+from .strict import StrictHandling
+from .subscriptions import AnyConsumer, Consumer, EffectConsumer, Gate
+from .suspects import Suspects
+from .tail import Tail
 
 BATCH = 64
 PREFETCH = 4 * BATCH
@@ -50,7 +57,9 @@ class ConsumerTools:
     publisher: Publisher
     ladder: Ladder
     faults: FaultSwitch
+    suspects: Suspects
     release: str
+    stream_rules: StreamRules = field(default_factory=StreamRules)
     handler_deadline: float = HANDLER_DEADLINE
 
 
@@ -66,6 +75,8 @@ class Session:
     underlay: AbstractChannel
     window: AckWindow
     lanes: list[asyncio.Queue[Delivery | None]]
+    #: Opened while the consumer was paused: one message at a time, until one is applied.
+    is_probing: bool = False
     consumer_tag: str = ""
     last_delivery_at: float = 0.0
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -107,6 +118,17 @@ class ConsumerRunner:
         self._draining = asyncio.Event()
         self.session: Session | None = None
         self._subscribed_at = 0.0
+        self._breaker = Breaker(consumer.name)
+        failures = FailureWay(consumer.name, tools.ladder, tools.release)
+        self._tail = _tail_of(consumer, tools, failures)
+        self._processing = ProcessorTools(
+            handling=handling_of(consumer, tools, self._tail),
+            failures=failures,
+            publisher=tools.publisher,
+            faults=tools.faults,
+            suspects=tools.suspects,
+            breaker=self._breaker,
+        )
 
     @property
     def is_consuming(self) -> bool:
@@ -116,6 +138,9 @@ class ConsumerRunner:
     def drain(self) -> None:
         """Take no more messages, finish those in hand, then let `run` return."""
         self._draining.set()
+        self._breaker.end()
+        if self._tail is not None:
+            self._tail.drain()
 
     def resubscribe(self) -> None:
         """Give the present channel up and build a new one (the watchdog's remedy)."""
@@ -124,6 +149,15 @@ class ConsumerRunner:
 
     async def run(self) -> None:
         """Consume, over as many channels as it takes; returns after `drain`."""
+        tail = asyncio.create_task(self._tail.run(self._processing)) if self._tail else None
+        try:
+            await self._consume()
+        finally:
+            if tail is not None:
+                await asyncio.wait([tail], timeout=DRAIN_SECONDS if self._draining.is_set() else 0)
+                await end_tasks(tail)
+
+    async def _consume(self) -> None:
         shortest, longest = _RECONNECT_WAIT
         wait = shortest
         while not self._draining.is_set():
@@ -141,7 +175,7 @@ class ConsumerRunner:
     async def _live(self) -> None:
         session = await self._open()
         processor = self._processor(session)
-        lanes = [asyncio.create_task(self._run_lane(lane, processor)) for lane in session.lanes]
+        lanes = [asyncio.create_task(self._run_lane(lane, processor, session)) for lane in session.lanes]
         try:
             await self._subscribe(session)
             self.session = session
@@ -162,7 +196,8 @@ class ConsumerRunner:
         return Session(channel, underlay, AckWindow(underlay), lanes)
 
     async def _subscribe(self, session: Session) -> None:
-        await session.channel.set_qos(prefetch_count=PREFETCH)
+        session.is_probing = self._breaker.is_open
+        await session.channel.set_qos(prefetch_count=1 if session.is_probing else PREFETCH)
         session.underlay.on_consumer_cancel_callbacks.add(lambda _: session.cancelled.set())
         queue = await session.channel.get_queue(self.consumer.name)
         self._subscribed_at = session.last_delivery_at = asyncio.get_running_loop().time()
@@ -197,7 +232,9 @@ class ConsumerRunner:
             "drained", consumer=self.consumer.name, unfinished=len(unfinished), in_hand=len(session.window)
         )
 
-    async def _run_lane(self, lane: asyncio.Queue[Delivery | None], processor: Processor) -> None:
+    async def _run_lane(
+        self, lane: asyncio.Queue[Delivery | None], processor: Processor, session: Session
+    ) -> None:
         ended = False
         while not ended:
             pending, ended = await _next_batch(lane)
@@ -206,6 +243,8 @@ class ConsumerRunner:
                     await processor.process(pending)
                 except DatabaseAway as away:
                     await self._wait_for_database(away)
+            if session.is_probing and not self._breaker.is_open:
+                self.resubscribe()
 
     async def _wait_for_database(self, away: DatabaseAway) -> None:
         """Keep what is in hand until the database answers; give it back to the queue after a minute."""
@@ -220,21 +259,25 @@ class ConsumerRunner:
                     return
 
     def _processor(self, session: Session) -> Processor:
-        return Processor(
-            self.consumer,
-            handling=handling_of(self.consumer, self._tools.deps, self._tools.handler_deadline),
-            failures=FailureWay(self.consumer.name, self._tools.ladder, self._tools.release),
-            publisher=self._tools.publisher,
-            faults=self._tools.faults,
-            settle=session.settle,
-            reject=session.reject,
-        )
+        return Processor(self.consumer, self._processing, settle=session.settle, reject=session.reject)
 
 
-def handling_of(consumer: AnyConsumer, deps: HasDatabase, deadline: float) -> Handling:
+def handling_of(consumer: AnyConsumer, tools: ConsumerTools, tail: Tail | None = None) -> Handling:
     """The way a kind of consumer applies messages; raises `TypeError` for a kind unknown here."""
+    deps, deadline = tools.deps, tools.handler_deadline
     if isinstance(consumer, Consumer):
+        if tail is not None:
+            return StrictHandling(consumer, deps, deadline, rules=tools.stream_rules, go_on=tail.wake)
         return TransactionalHandling(consumer, deps, deadline)
     if isinstance(consumer, EffectConsumer):
         return EffectHandling(consumer, deps, deadline)
     raise TypeError(f"{type(consumer).__name__} is no kind of consumer")
+
+
+def _tail_of(consumer: AnyConsumer, tools: ConsumerTools, failures: FailureWay) -> Tail | None:
+    """What keeps a strict consumer's parked events going; None for every other consumer."""
+    if not isinstance(consumer, Consumer) or consumer.gate is not Gate.STRICT:
+        return None
+    database, rules = tools.deps.db, tools.stream_rules
+    gaps = GapWatch(consumer, database, tools.publisher, failures, rules)
+    return Tail(consumer, ParkedEvents(database, consumer.name), gaps, sweep_every=rules.sweep_every)

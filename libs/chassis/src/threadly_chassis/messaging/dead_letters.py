@@ -59,9 +59,22 @@ class FailureWay:
         """The wait before the next try; None when the ladder is used up."""
         return self._ladder.after(delivery.attempt)
 
-    def retry(self, delivery: Delivery, step: Step) -> Outgoing:
-        """The message that waits and then comes back to this consumer's queue."""
-        headers = self._common(delivery) | {h.ATTEMPT: delivery.attempt + 1}
+    @property
+    def middle_step(self) -> Step | None:
+        """A wait that is neither a nuisance to the broker nor to people; None without a ladder."""
+        return self._ladder.steps[len(self._ladder.steps) // 2] if self._ladder.steps else None
+
+    @property
+    def last_step(self) -> Step | None:
+        """The longest wait; None without a ladder."""
+        return self._ladder.steps[-1] if self._ladder.steps else None
+
+    def retry(self, delivery: Delivery, step: Step, *, counts: bool = True) -> Outgoing:
+        """The message that waits and then comes back to this consumer's queue.
+
+        Its try `counts` unless it failed for a reason that is known not to be its own.
+        """
+        headers = self._common(delivery) | {h.ATTEMPT: delivery.attempt + counts}
         return Outgoing(
             exchange=wait_queue(self._consumer, step.name),
             routing_key=self._consumer,

@@ -49,6 +49,7 @@ class Envelope(BaseModel):
     causation_id: str | None = Field(None, alias=h.CE_CAUSATION)
     attempt: int = Field(1, alias=h.ATTEMPT, ge=1)
     replay_id: UUID | None = Field(None, alias=h.REPLAY_ID)
+    from_version: int | None = Field(None, alias=h.FROM_VERSION)
     rebuild_id: UUID | None = Field(None, alias=h.REBUILD_ID)
 
 

@@ -11,6 +11,10 @@ from typing import Final
 CONSUMER_BEFORE_COMMIT: Final = "consumer.before_commit"
 CONSUMER_AFTER_COMMIT: Final = "consumer.after_commit"
 CONSUMER_AFTER_REPUBLISH: Final = "consumer.after_republish"
+#: A failed event of a strict stream was republished; that it holds the stream up is not committed yet.
+STREAM_BEFORE_BLOCK: Final = "stream.before_block"
+#: A parked event was committed as begun; its handler has not run yet.
+STREAM_BEFORE_PARKED: Final = "stream.before_parked"
 RELAY_BEFORE_PUBLISH: Final = "relay.before_publish"
 #: The bytes are with the kernel and no confirm has been looked at.
 PUBLISHER_AFTER_WRITE: Final = "relay.after_publish"

@@ -30,22 +30,6 @@ class StoredMessage:
     body: bytes
 
 
-def _jsonable(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case bytes() | bytearray():
-            return bytes(value).decode(errors="replace")
-        case Mapping():
-            return {str(key): _jsonable(part) for key, part in value.items()}
-        case list() | tuple():
-            return [_jsonable(part) for part in value]
-        case str() | int() | float() | bool() | None:
-            return value
-        case _:
-            return str(value)
-
-
 def stored(message: AbstractIncomingMessage) -> StoredMessage:
     """Make a message storable, whatever a stranger put into its headers."""
     properties = {
@@ -56,7 +40,7 @@ def stored(message: AbstractIncomingMessage) -> StoredMessage:
         "app_id": message.app_id,
         "timestamp": message.timestamp.isoformat() if message.timestamp else None,
     }
-    return StoredMessage(properties, _jsonable(dict(message.headers)), bytes(message.body))
+    return StoredMessage(properties, h.jsonable(dict(message.headers)), bytes(message.body))
 
 
 class DeadLetterTaker:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from ..observability.tracing import span
 from ..rebuild.applied import note_applied
 from . import inbox
 from .context import Context, EffectContext
-from .delivery import Received
+from .delivery import Delivery, Received
 from .fault_points import CONSUMER_BEFORE_COMMIT, fault_point
 from .outcome import HANDLER_DEADLINE, within_deadline
 from .subscriptions import Consumer, EffectConsumer, Gate
@@ -37,13 +37,17 @@ class HasDatabase(Protocol):
 class Handling(Protocol):
     """One try at one or more messages: all applied, or none and the error raised."""
 
-    async def apply(self, batch: Sequence[Received]) -> None:
-        """Apply the messages; those already applied are passed over."""
+    async def apply(self, batch: Sequence[Received]) -> int:
+        """Apply the messages; those already applied are passed over. Returns how many handlers ran."""
+        ...
+
+    def giving_way(self, delivery: Delivery) -> AbstractAsyncContextManager[bool]:
+        """Surround the republishing of a failed message; gives whether it is to be republished at all."""
         ...
 
 
 @contextmanager
-def _acting(consumer: str, received: Received) -> Iterator[None]:
+def acting(consumer: str, received: Received) -> Iterator[None]:
     """Make the message the action under way: logs, spans and the handler's own events carry its ids."""
     envelope = received.envelope
     begin_action(
@@ -58,7 +62,8 @@ def _acting(consumer: str, received: Received) -> Iterator[None]:
         yield
 
 
-def _facts(received: Received, deps: Any) -> dict[str, Any]:
+def facts(received: Received, deps: Any) -> dict[str, Any]:
+    """What a handler's context says of a message."""
     envelope = received.envelope
     return {
         "deps": deps,
@@ -72,7 +77,7 @@ def _facts(received: Received, deps: Any) -> dict[str, Any]:
     }
 
 
-async def _tell_replayer(tx: Transaction, consumer: str, received: Received) -> None:
+async def tell_replayer(tx: Transaction, consumer: str, received: Received) -> None:
     """Publish that a replayed message ended well: only its consumer can know (eventing §3.6)."""
     envelope = received.envelope
     if envelope.replay_id is not None:
@@ -85,7 +90,8 @@ async def _tell_replayer(tx: Transaction, consumer: str, received: Received) -> 
         await tx.publish(resolved, version=1)
 
 
-def _count(consumer: str, received: Received, outcome: str) -> None:
+def count_outcome(consumer: str, received: Received, outcome: str) -> None:
+    """Count a message that was settled; for an applied one also the time since its append."""
     CONSUMED.labels(consumer, outcome).inc()
     if outcome == "applied":
         seconds = (datetime.now(UTC) - received.envelope.occurred_at).total_seconds()
@@ -104,7 +110,7 @@ class TransactionalHandling:
         self._deps = deps
         self._deadline = deadline
 
-    async def apply(self, batch: Sequence[Received]) -> None:
+    async def apply(self, batch: Sequence[Received]) -> int:
         """Apply the batch in order of arrival; raises what the first failing handler raised."""
         outcomes = []
         async with self._deps.db.transaction() as tx:
@@ -113,13 +119,21 @@ class TransactionalHandling:
             streams = await self._streams(tx, batch)
             for received in batch:
                 outcomes.append(await self._apply_one(tx, received, fresh, streams))
-                await _tell_replayer(tx, self._name, received)
+                await tell_replayer(tx, self._name, received)
             await inbox.save_streams(tx.session, self._name, streams)
             if self._consumer.rebuildable:
                 await note_applied(tx.session, zip(batch, outcomes, strict=True))
             fault_point(CONSUMER_BEFORE_COMMIT)
         for received, outcome in zip(batch, outcomes, strict=True):
-            _count(self._name, received, outcome)
+            count_outcome(self._name, received, outcome)
+        return outcomes.count("applied")
+
+    def giving_way(
+        self,
+        delivery: Delivery,  # noqa: ARG002 - the protocol's signature
+    ) -> AbstractAsyncContextManager[bool]:
+        """Let it go: nothing is held up by it."""
+        return nullcontext(enter_result=True)
 
     async def _streams(
         self, tx: Transaction, batch: Sequence[Received]
@@ -144,9 +158,9 @@ class TransactionalHandling:
         stream = streams.get(_stream_key(received))
         if stream is not None and stream.is_stale(envelope.epoch, envelope.version, again=again):
             return "stale"
-        with _acting(self._name, received):
+        with acting(self._name, received):
             handler = self._consumer.handlers[type(received.event)]
-            context = Context(tx=tx, **_facts(received, self._deps))
+            context = Context(tx=tx, **facts(received, self._deps))
             await within_deadline(handler(received.event, context), self._deadline)
         if stream is not None:
             stream.move(envelope.epoch, envelope.version, envelope.event_id)
@@ -168,22 +182,29 @@ class EffectHandling:
         self._deps = deps
         self._deadline = deadline
 
-    async def apply(self, batch: Sequence[Received]) -> None:
+    async def apply(self, batch: Sequence[Received]) -> int:
         """Apply the messages one after the other; raises what the first failing handler raised."""
-        for received in batch:
-            await self._apply_one(received)
+        return sum([await self._apply_one(received) for received in batch])
 
-    async def _apply_one(self, received: Received) -> None:
+    def giving_way(
+        self,
+        delivery: Delivery,  # noqa: ARG002 - the protocol's signature
+    ) -> AbstractAsyncContextManager[bool]:
+        """Let it go: nothing is held up by it."""
+        return nullcontext(enter_result=True)
+
+    async def _apply_one(self, received: Received) -> bool:
         event_id = received.envelope.event_id
         async with self._deps.db.read() as session:
             known = await inbox.is_marked(session, self._name, event_id)
         if not known:
-            with _acting(self._name, received):
+            with acting(self._name, received):
                 handler = self._consumer.handlers[type(received.event)]
-                context = EffectContext(**_facts(received, self._deps))
+                context = EffectContext(**facts(received, self._deps))
                 await within_deadline(handler(received.event, context), self._deadline)
         async with self._deps.db.transaction() as tx:
             await inbox.mark(tx.session, self._name, [event_id])
-            await _tell_replayer(tx, self._name, received)
+            await tell_replayer(tx, self._name, received)
             fault_point(CONSUMER_BEFORE_COMMIT)
-        _count(self._name, received, "duplicate" if known else "applied")
+        count_outcome(self._name, received, "duplicate" if known else "applied")
+        return not known

@@ -4,6 +4,7 @@ CloudEvents 1.0 attributes travel in binary mode with the prefix of its AMQP bin
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 CE_PREFIX = "cloudEvents:"
@@ -75,3 +76,20 @@ def without_broker_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 def without_dead_letter_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Copy headers for a message that starts a new life."""
     return {name: value for name, value in headers.items() if not name.startswith(_DEAD_PREFIX)}
+
+
+def jsonable(value: Any) -> Any:
+    """What a stranger put into a header, as JSON can say it."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes() | bytearray():
+            return bytes(value).decode(errors="replace")
+        case Mapping():
+            return {str(key): jsonable(part) for key, part in value.items()}
+        case list() | tuple():
+            return [jsonable(part) for part in value]
+        case str() | int() | float() | bool() | None:
+            return value
+        case _:
+            return str(value)

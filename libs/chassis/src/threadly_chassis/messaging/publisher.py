@@ -18,11 +18,11 @@ from aiormq.abc import AbstractConnection, ChannelFrame
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelClosed
 from pamqp import commands as spec
-from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from .connection import BROKER_ERRORS, BrokerConnection
 from .fault_points import PUBLISHER_AFTER_WRITE, fault_point
+from .wire import content_frames
 
 #: Seconds to wait for all confirms of a batch before its outcome counts as unknown.
 CONFIRM_TIMEOUT = 10.0
@@ -129,22 +129,11 @@ class BatchChannel(Channel):
 
     def _marshal(self, index: int, message: Outgoing) -> bytes:
         try:
-            return self._frames(message)
+            begin = _publish_frame(self.number, message.exchange, message.routing_key)
+            size = self.max_content_size
+            return begin + content_frames(self.number, message.properties, message.body, size)
         except (ValueError, TypeError, OverflowError, struct.error) as error:
             raise Unencodable(index, error) from error
-
-    def _frames(self, message: Outgoing) -> bytes:
-        header = ContentHeader(body_size=len(message.body), properties=message.properties)
-        parts = [
-            _publish_frame(self.number, message.exchange, message.routing_key),
-            pamqp.frame.marshal(header, self.number),
-        ]
-        size = self.max_content_size
-        parts.extend(
-            pamqp.frame.marshal(ContentBody(message.body[start : start + size]), self.number)
-            for start in range(0, len(message.body), size)
-        )
-        return b"".join(parts)
 
     async def _on_confirm_frame(self, frame: spec.Basic.Ack | spec.Basic.Nack | spec.Basic.Reject) -> None:
         outcome = Confirmation.CONFIRMED if isinstance(frame, spec.Basic.Ack) else Confirmation.REFUSED

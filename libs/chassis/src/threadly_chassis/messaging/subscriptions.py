@@ -29,7 +29,11 @@ class Gate(Enum):
     LATEST = "latest"
     """An event older than the newest one applied is a quiet success; gaps are jumped."""
     STRICT = "strict"
-    """Contiguous versions, with the successors of a failed event parked. Not offered yet."""
+    """Contiguous versions from 1 on: whatever comes after a failed or a missing event waits for it.
+
+    For readers to whom each step matters. They handle every event of the aggregates that they read: a version
+    that is not for them costs a question to its owner. What one aggregate's events wait for, others do not.
+    """
 
 
 def _older_majors(handled: Collection[type[Event]]) -> dict[str, tuple[type[Event], type[Event]]]:
@@ -117,13 +121,21 @@ class Consumer(AnyConsumer):
     ) -> None:
         super().__init__(name, handlers=handlers, lanes=lanes)
         if gate is Gate.STRICT:
-            raise SubscriptionError(
-                f"{name}: Gate.STRICT needs parked streams, which the chassis does not have yet"
-            )
+            self._check_owners()
         if rebuildable and gate is not Gate.LATEST:
             raise SubscriptionError(f"{name}: only a reader with Gate.LATEST can be rebuilt")
         self.gate = gate
         self.rebuildable = rebuildable
+
+    def _check_owners(self) -> None:
+        """A strict stream has one log to ask for what is missing."""
+        owners: dict[str, str] = {}
+        for event in self.handlers:
+            owner = owners.setdefault(event.aggregate, event.owner())
+            if owner != event.owner():
+                raise SubscriptionError(
+                    f"{self.name}: {owner} and {event.owner()} both count versions of {event.aggregate}"
+                )
 
 
 class EffectConsumer(AnyConsumer):

@@ -18,6 +18,7 @@ from pamqp.common import FieldTable
 
 from ..rebuild.control import with_rebuild_control
 from .connection import BrokerConnection
+from .discards import with_discards
 from .ladder import Ladder
 from .subscriptions import AnyConsumer, Subscriptions
 
@@ -42,6 +43,16 @@ def wait_queue(consumer: str, step: str) -> str:
 def dead_letter_queue(consumer: str) -> str:
     """The queue of what a consumer gave up."""
     return f"{consumer}.dlq"
+
+
+def resend_queue(service: str) -> str:
+    """Where a service is asked to send events of its log again."""
+    return f"{service}.resend"
+
+
+def resend_key(service: str) -> str:
+    """The key of such a request on `t.control`."""
+    return f"resend.{service}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,9 @@ class Topology:
         self.queues: list[Queue] = [Queue(UNROUTED, _quorum(_DEAD_DELIVERY_LIMIT))]
         self.bindings: list[Binding] = [Binding(UNROUTED, UNROUTED, "")]
         for table in tables:
+            asked = resend_queue(table.service)
+            self.queues.append(Queue(asked, _quorum(_DELIVERY_LIMIT)))
+            self.bindings.append(Binding(CONTROL_EXCHANGE, asked, resend_key(table.service)))
             for consumer in table:
                 self._add(consumer, ladder)
 
@@ -197,7 +211,8 @@ def main(arguments: list[str]) -> int:
     verb, *packages = arguments
     ladder = Ladder(os.environ.get("THREADLY_RETRY_LADDER", "5s,30s,2m,10m,1h").split(","))
     tables = [
-        with_rebuild_control(import_module(f"{package}.subscriptions").SUBSCRIPTIONS) for package in packages
+        with_discards(with_rebuild_control(import_module(f"{package}.subscriptions").SUBSCRIPTIONS))
+        for package in packages
     ]
     topology = Topology(tables, ladder)
     if verb == "plan":

@@ -25,6 +25,17 @@ APPLY_SECONDS = Histogram(
     ("consumer",),
     buckets=_FAST,
 )
+CONSUMER_PAUSED = Gauge(
+    "threadly_consumer_paused", "1 while a consumer is paused because everything fails", ("consumer",)
+)
+STREAMS_BLOCKED = Gauge("threadly_streams_blocked", "Strict streams held up by a failed event", ("consumer",))
+EVENTS_PARKED = Gauge(
+    "threadly_events_parked", "Events waiting for their turn in strict streams", ("consumer",)
+)
+STREAM_GAPS = Gauge(
+    "threadly_stream_gaps", "Strict streams that lack a version for longer than they should", ("consumer",)
+)
+RESENT = Counter("threadly_outbox_resent", "Events sent again for a strict reader", ("consumer",))
 SCHEDULE_RUNS = Counter("threadly_schedule_runs", "Scheduled runs, by outcome", ("schedule", "outcome"))
 PROVIDER_SECONDS = Histogram(
     "threadly_provider_call_seconds", "Time of a call to an outside provider", ("provider", "call", "outcome")

@@ -26,7 +26,7 @@ alter table inbox_parked
     add column from_version bigint not null,
     add column starts integer not null default 0;
 drop index ix_inbox_parked_stream;
-create index ix_inbox_parked_stream on inbox_parked (consumer, agg_type, agg_id, from_version);
+create index ix_inbox_parked_stream on inbox_parked (consumer, agg_type, agg_id, epoch, from_version);
 
 create table consumer_start (
     consumer text,

@@ -1,0 +1,138 @@
+"""Sending again from the log: what a strict reader of this service's events says it is missing.
+
+Requests come over `t.control` and are answered at most once: who gets no answer asks again. The answer is
+the events themselves, straight into the reader's own queue. Each says from which version on there was nothing
+else for that reader (`t-from-version`), so a version that published nothing, or a type it does not handle,
+closes no stream for ever. The log decides: a version that is not in it, below one that is, never will be.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from aio_pika.abc import AbstractIncomingMessage
+from pydantic import ValidationError
+from sqlalchemy import text
+
+from ..db import Database
+from ..observability.errors import capture
+from ..observability.logging import get_logger
+from ..observability.metrics import RESENT
+from ..outbox.relay import to_message
+from ..outbox.store import OutboxRow
+from ..tasks import wait_until
+from . import headers as h
+from .connection import BROKER_ERRORS, BrokerConnection
+from .gaps import ResendRequest
+from .publisher import Confirmation, Outgoing, Publisher
+from .topology import resend_queue
+
+#: Events in one answer; the reader asks for the rest when it has got so far.
+AT_MOST = 500
+_RECONNECT = (0.2, 5.0)
+
+# What is scheduled and not yet due is not yet said; whatever comes after it has to wait for it.
+_LOG = text("""
+select e.id, e.shard, e.event_id, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers, e.payload,
+       e.created_at, exists (select from outbox_scheduled s where s.id = e.id) as is_scheduled
+from outbox_event e
+where e.agg_type = :aggregate and e.agg_id = :subject and e.agg_version between :first and :last
+  and e.event_type = any(cast(:types as text[]))
+order by e.agg_version, e.id limit :limit
+""")
+
+_log = get_logger(__name__)
+
+
+def answer(request: ResendRequest, rows: Sequence[OutboxRow]) -> Iterator[Outgoing]:
+    """The logged events as the reader gets them: bit for bit, with what each of them covers."""
+    expected = request.first
+    for row in rows:
+        covers = {h.FROM_VERSION: min(expected, row.agg_version)}
+        message = to_message(replace(row, headers=row.headers | covers))
+        yield replace(message, exchange="", routing_key=request.consumer)
+        expected = row.agg_version + 1
+
+
+class Resender:
+    """Answers readers' requests for one service, until it is told to drain."""
+
+    def __init__(
+        self, service: str, database: Database, connection: BrokerConnection, publisher: Publisher
+    ) -> None:
+        self._queue = resend_queue(service)
+        self._database = database
+        self._connection = connection
+        self._publisher = publisher
+        self._ending = asyncio.Event()
+
+    def drain(self) -> None:
+        """Take no more requests; `run` returns."""
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Answer, over as many channels as it takes."""
+        shortest, longest = _RECONNECT
+        wait = shortest
+        while not self._ending.is_set():
+            try:
+                await self._listen()
+                wait = shortest
+            except BROKER_ERRORS as error:
+                _log.warning("no requests for resending", queue=self._queue, error=repr(error), seconds=wait)
+                await wait_until(self._ending, wait)
+                wait = min(wait * 2, longest)
+
+    async def _listen(self) -> None:
+        connection = await self._connection.get()
+        requests: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        async with connection.channel() as channel:
+            await channel.set_qos(prefetch_count=16)
+            queue = await channel.get_queue(self._queue)
+            await queue.consume(requests.put)
+            ends = [asyncio.ensure_future(channel.closed()), asyncio.create_task(self._ending.wait())]
+            try:
+                while not any(end.done() for end in ends):
+                    taking = asyncio.create_task(requests.get())
+                    await asyncio.wait([taking, *ends], return_when=asyncio.FIRST_COMPLETED)
+                    if taking.done():
+                        await self._take(taking.result())
+                    else:
+                        taking.cancel()
+            finally:
+                for end in ends:
+                    end.cancel()
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        try:
+            await self.send_again(ResendRequest.model_validate_json(message.body))
+        except ValidationError as error:
+            capture(error, kind="resend", queue=self._queue)
+        except BROKER_ERRORS:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: the reader asks again
+            capture(error, kind="resend", queue=self._queue)
+        with contextlib.suppress(*BROKER_ERRORS):
+            await message.ack()
+
+    async def send_again(self, request: ResendRequest) -> int:
+        """Send the requested events to the reader's queue; returns how many. Raises `BROKER_ERRORS`."""
+        messages = list(answer(request, await self._rows(request)))
+        confirmed = await self._publisher.publish(messages) if messages else []
+        sent = confirmed.count(Confirmation.CONFIRMED)
+        RESENT.labels(request.consumer).inc(sent)
+        _log.info("sent again", **request.model_dump(exclude={"types"}), found=len(messages), sent=sent)
+        return sent
+
+    async def _rows(self, request: ResendRequest) -> list[OutboxRow]:
+        rows = []
+        async with self._database.read() as session:
+            found = await session.execute(
+                _LOG, {**request.model_dump(), "types": list(request.types), "limit": AT_MOST}
+            )
+            for *event, is_scheduled in found:
+                if is_scheduled:
+                    break
+                rows.append(OutboxRow(*event))
+        return rows
