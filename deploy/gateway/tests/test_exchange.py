@@ -107,8 +107,8 @@ def test_auth_away_leaves_known_sessions_and_public_pages_working(gateway: Gatew
         gateway.client.get("/v1/orders", headers=gateway.signed_in("known"))
         assert len(gateway.auth.seen) > 1
 
-    wait_until(asked_again, "the remembered exchange is no longer fresh", seconds=8)
-    wait_until(lambda: _is_stale(gateway), "the remembered exchange is stale while auth is away", seconds=8)
+    wait_until(asked_again, "the remembered exchange is no longer fresh", interval=0.5)
+    wait_until(lambda: _is_stale(gateway), "the remembered exchange is stale, auth is away", interval=0.5)
 
 
 def _is_stale(gateway: Gateway) -> None:

@@ -54,9 +54,10 @@ def test_a_body_of_exactly_5_mb_passes(gateway: Gateway) -> None:
 
 
 def test_one_credential_may_not_ask_without_end(gateway: Gateway) -> None:
-    answers = [gateway.client.get("/v1/orders", headers=gateway.signed_in("greedy")) for _ in range(60)]
+    """Here 2 a second and 30 at once: a hundred in a row are too many even on a slow machine."""
+    answers = [gateway.client.get("/v1/orders", headers=gateway.signed_in("greedy")) for _ in range(100)]
+    assert [answer.status_code for answer in answers[:30]] == [200] * 30
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(refused) >= 20
     assert refused[0].json()["code"] == "too_many_requests"
     assert refused[0].headers["retry-after"] == "1"
     assert gateway.client.get("/v1/orders", headers=gateway.signed_in("modest")).is_success

@@ -34,6 +34,7 @@ def system_settings(layout: Layout, own: Mapping[str, str], *, amqp_url: str, **
         "THREADLY_AMQP_URL": amqp_url,
         "THREADLY_AMQP_MANAGEMENT_URL": urls["amqp_management_url"],
         "THREADLY_REDIS_URL": urls["redis_url"],
+        "THREADLY_CURSOR_SECRET": secret(layout.secrets / "cursors"),
         "THREADLY_AUTH_IDENTITY_PRIVATE_KEY": private,
         "THREADLY_IDENTITY_PUBLIC_KEYS": public,
         **_sandbox(layout),

@@ -21,7 +21,7 @@ from .servers.nginx import Nginx
 SIGN_IN = "http://127.0.0.1:7301/sign-in"
 
 
-def wait_until(check: Callable[[], object], what: str, seconds: float = 15.0) -> None:
+def wait_until(check: Callable[[], object], what: str, seconds: float = 30.0, interval: float = 0.02) -> None:
     """Return when ``check`` raises nothing; fail with what was waited for, and why not, after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
@@ -30,7 +30,7 @@ def wait_until(check: Callable[[], object], what: str, seconds: float = 15.0) ->
         except (NotReadyError, AssertionError) as error:
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {seconds:g} s until {what}: {error}") from error
-            time.sleep(0.02)
+            time.sleep(interval)
         else:
             return
 
@@ -198,8 +198,8 @@ def running_gateway(folder: Path) -> Iterator[Gateway]:
         "THREADLY_GATEWAY_ORIGINS": r"^http://(localhost|127\.0\.0\.1):(3000|3001)$",
         "THREADLY_GATEWAY_RATE_ADDRESS": "1000r/s",
         "THREADLY_GATEWAY_BURST_ADDRESS": "1000",
-        "THREADLY_GATEWAY_RATE_CREDENTIAL": "10r/s",
-        "THREADLY_GATEWAY_BURST_CREDENTIAL": "20",
+        "THREADLY_GATEWAY_RATE_CREDENTIAL": "2r/s",
+        "THREADLY_GATEWAY_BURST_CREDENTIAL": "30",
         "THREADLY_CLERK_SIGN_IN_URL": SIGN_IN,
         "THREADLY_GATEWAY_MEDIA": str(folder / "media"),
         **{f"{package_of(name).upper()}_ADDRESS": f"127.0.0.1:{u.port}" for name, u in upstreams.items()},
