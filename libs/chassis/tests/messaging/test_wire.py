@@ -1,0 +1,83 @@
+"""Our frames against pamqp's reading of them: the library is the oracle."""
+
+import struct
+from datetime import UTC, datetime
+from typing import Any
+
+import pamqp.frame
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pamqp import commands as spec
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
+
+from threadly_chassis.messaging.wire import content_frames
+
+_TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 - hypothesis wants naive bounds
+    lambda moment: moment.replace(microsecond=0)
+)
+_SHORT = st.text(max_size=60)
+_VALUES = st.recursive(
+    st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.none() | _TIMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_SHORT, inner, max_size=3),
+    max_leaves=6,
+)
+_PROPERTIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "content_type": _SHORT,
+        "headers": st.dictionaries(_SHORT, _VALUES, max_size=8),
+        "delivery_mode": st.sampled_from((1, 2)),
+        "priority": st.integers(0, 255),
+        "correlation_id": _SHORT,
+        "expiration": _SHORT,
+        "message_id": _SHORT,
+        "timestamp": _TIMES,
+        "message_type": _SHORT,
+        "app_id": _SHORT,
+    },
+)
+
+
+def _read(data: bytes) -> list[tuple[int, Any]]:
+    frames = []
+    while data:
+        consumed, channel, frame = pamqp.frame.unmarshal(data)
+        frames.append((channel, frame))
+        data = data[consumed:]
+    return frames
+
+
+@given(_PROPERTIES, st.binary(max_size=300), st.integers(1, 200), st.integers(1, 65535))
+def test_pamqp_reads_what_was_written(fields: dict[str, Any], body: bytes, most: int, channel: int) -> None:
+    properties = spec.Basic.Properties(**fields)
+    written = _read(content_frames(channel, properties, body, most))
+    oracle = _read(pamqp.frame.marshal(ContentHeader(body_size=len(body), properties=properties), channel))
+    [(_, expected)] = oracle
+    (_, header), *pieces = written
+    assert isinstance(header, ContentHeader)
+    assert (header.body_size, header.properties) == (len(body), expected.properties)
+    assert all(isinstance(piece, ContentBody) and len(piece.value) <= most for _, piece in pieces)
+    assert b"".join(piece.value for _, piece in pieces) == body
+    assert {number for number, _ in written} == {channel}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"message_type": "x" * 256},
+        {"message_id": "x" * 256},
+        {"headers": {"x" * 256: 1}},
+        {"headers": {"number": 2**64}},
+        {"headers": {"thing": object()}},
+        {"delivery_mode": 256},
+    ],
+    ids=str,
+)
+def test_what_amqp_cannot_express_is_refused(fields: dict[str, Any]) -> None:
+    properties = spec.Basic.Properties(message_id="id")
+    for name, value in fields.items():
+        setattr(properties, name, value)
+    with pytest.raises((ValueError, TypeError, struct.error)):
+        content_frames(1, properties, b"", 100)
