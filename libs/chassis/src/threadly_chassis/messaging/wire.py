@@ -1,7 +1,7 @@
-"""Messages as AMQP 0-9-1 frames: what pamqp writes, in 7 microseconds a message instead of 17.
+"""Messages as AMQP 0-9-1 frames: what pamqp writes, in 7 µs a message instead of 17.
 
-pamqp looks every property's type up and dispatches every value; that was a third of the relay's processor time.
-Values other than text and small numbers are still left to it, and a test holds both against each other.
+pamqp looks every property's type up and dispatches every value; that was a third of the relay's processor
+time. Values other than text and numbers are still left to it, and a test holds both against each other.
 """
 
 import functools

@@ -41,7 +41,12 @@ class Notifier:
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=5, application_name="threadly notifier"
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=5,
+                    application_name="threadly notifier",
+                    # A NOTIFY writes a commit record; nobody needs to wait until that is on disk.
+                    options="-c synchronous_commit=off",
                 )
             except psycopg.Error as error:
                 _log.info("notifier cannot connect", error=repr(error))

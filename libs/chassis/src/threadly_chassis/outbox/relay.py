@@ -7,6 +7,7 @@ stays pending and is sent again.
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ BATCH_BYTES = 1024 * 1024
 #: Messages by which a batch may grow again, each time that one is confirmed in time.
 _GROWTH = 8
 _POLL = (0.02, 0.5)
-_RECONNECT = (0.1, 5.0)
+#: The longest is what a recovery may take after the broker is back, connecting included: 5 s.
+_RECONNECT = (0.1, 2.0)
 #: Seconds that a shard rests after the broker refused one of its events.
 _REST = (0.5, 2.0)
 #: How a broker refuses a message itself (406, 501, 502, 505): it hangs up.
@@ -103,10 +105,12 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled; every failure is waited out."""
-        wait, longest = _RECONNECT
+        shortest, longest = _RECONNECT
+        wait = shortest
         listener = asyncio.create_task(self._listen())
         try:
             while True:
+                began = time.monotonic()
                 try:
                     await self._work()
                 except (psycopg.Error, *BROKER_ERRORS) as error:
@@ -115,7 +119,8 @@ class Relay:
                     capture(error, kind="relay")
                 self.is_connected = False
                 await asyncio.sleep(wait)
-                wait = min(wait * 2, longest)
+                lived_well = time.monotonic() - began > 2 * longest
+                wait = shortest if lived_well else min(wait * 2, longest)
         finally:
             await end_tasks(listener)
 
