@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from threadly_contracts import Event
 
-from ..observability.errors import capture
 from ..outbox import append
 
 #: A session that may only read; a `WriteSession` serves wherever one is asked for, not the reverse.
@@ -56,6 +55,11 @@ class Transaction:
 
     async def run_after_commit(self) -> None:
         """Run what was registered; for whoever committed."""
+        if not self._afterwards:
+            return
+        # Sentry's SDK takes 0.3 s to import: not for commands that only use the database.
+        from ..observability.errors import capture  # noqa: PLC0415 - as above
+
         for work in self._afterwards:
             try:
                 await work()
