@@ -23,12 +23,16 @@ from threadly_chassis.messaging.topology import main as run_topology
 
 from .dependencies import OperationsDeps, open_deps
 from .domain.dead_letter import Status
+from .domain.rebuild import RebuildStatus
 from .settings import OperationsSettings
-from .storage import dead_letters
+from .storage import dead_letters, rebuilds
 from .storage.dead_letters import Selection
+from .storage.rebuilds import RebuildView
 from .storage.tables import DeadLetterRow
+from .use_cases.abandon_rebuild import abandon_rebuild
 from .use_cases.discard_dead_letter import discard_dead_letter
 from .use_cases.replay_dead_letters import Replay, replay_dead_letters
+from .use_cases.request_rebuild import Wish, request_rebuild
 
 Result = TypeVar("Result")
 
@@ -254,6 +258,76 @@ def apply_topology(packages: Packages) -> None:
 def check_topology(packages: Packages) -> None:
     """Say what is missing or different, a line each."""
     raise typer.Exit(run_topology(["check", *packages]))
+
+
+@app.command("rebuild")
+def rebuild_reader(
+    consumer: Annotated[str, typer.Argument(help="The reader, e.g. search-indexer.projector.")],
+    rate: Annotated[int, typer.Option(min=1, max=5000, help="Events a second and owner.")] = 500,
+    from_owner: Annotated[list[str] | None, typer.Option(help="Only this owner's; may be repeated.")] = None,
+    patience: Annotated[int, typer.Option(min=1, help="Seconds the reader waits for what is missing.")] = 60,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the verdict; exits 0 if equal.")] = 0,
+    *,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Call off the one that is under way.")] = False,
+) -> None:
+    """Refill a reader from its owners' history while live traffic goes on."""
+    wish = Wish(consumer, tuple(from_owner or ()), rate, patience)
+
+    async def work(deps: OperationsDeps) -> UUID:
+        async with deps.db.transaction() as tx:
+            if abandon:
+                return await abandon_rebuild(tx, consumer, clock=deps.clock, actor=_operator())
+            return await request_rebuild(tx, wish, clock=deps.clock, actor=_operator())
+
+    rebuild_id = _run(work)
+    _out.print(f"rebuild {rebuild_id} of {consumer} {'abandoned' if abandon else 'requested'}")
+    if wait and not abandon:
+        _wait_for_verdict(rebuild_id, wait)
+
+
+def _wait_for_verdict(rebuild_id: UUID, seconds: float) -> None:
+    """Print what changes until the rebuild has ended."""
+
+    async def work(deps: OperationsDeps) -> RebuildView | None:
+        end, shown = time.monotonic() + seconds, ""
+        while True:
+            async with deps.db.read() as session:
+                view = await rebuilds.view(session, rebuild_id)
+            if view and (line := _parts_of(view)) != shown:
+                _out.print(line, highlight=False)
+                shown = line
+            if view is None or not view.is_under_way or time.monotonic() > end:
+                return view
+            await asyncio.sleep(0.2)
+
+    view = _run(work)
+    if view is None or view.is_under_way:
+        _fail(f"not ended after {seconds:g} s; see threadly rebuilds")
+    if view.rebuild.status != RebuildStatus.EQUAL:
+        _fail(f"{view.rebuild.status}{': ' if view.rebuild.reason else ''}{view.rebuild.reason}")
+    _out.print(view.rebuild.status)
+
+
+def _parts_of(view: RebuildView) -> str:
+    sent = [f"{part.sent}/{'?' if part.total is None else part.total}" for part in view.parts]
+    return ", ".join(
+        f"{part.service} {part.verdict or so_far}" for part, so_far in zip(view.parts, sent, strict=True)
+    )
+
+
+@app.command("rebuilds")
+def list_rebuilds(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> None:
+    """List rebuilds, newest first: how far they are, how they ended."""
+
+    async def work(deps: OperationsDeps) -> list[RebuildView]:
+        async with deps.db.read() as session:
+            return await rebuilds.newest(session, limit)
+
+    table = Table(Column("id", no_wrap=True), Column("reader", no_wrap=True), "status", "by", "", box=None)
+    for view in _run(work):
+        row = view.rebuild
+        table.add_row(str(row.id), row.consumer, row.status, row.requested_by, row.reason or _parts_of(view))
+    _out.print(table, soft_wrap=True)
 
 
 def main() -> None:

@@ -71,6 +71,38 @@ class DeadLetterRow(Base):
     updated_at: Mapped[datetime]
 
 
+class RebuildRow(Base):
+    """A rebuild that was asked for, by whom, and how it stands."""
+
+    __tablename__ = "rebuild"
+    __table_args__ = (Index("ix_rebuild_consumer", "consumer", "requested_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consumer: Mapped[str]
+    status: Mapped[str]
+    rate: Mapped[int]
+    """Events a second and owner."""
+    reason: Mapped[str]
+    """Why it was refused; empty otherwise."""
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    abandoned_by: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+
+
+class RebuildPartRow(Base):
+    """One owner's part of a rebuild: how far it has come, and what the reader made of it."""
+
+    __tablename__ = "rebuild_part"
+
+    rebuild_id: Mapped[UUID] = mapped_column(primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    sent: Mapped[int]
+    total: Mapped[int | None]
+    verdict: Mapped[str]
+    """Empty, or the reader's comparison in words."""
+
+
 class AuditRow(Base):
     """What an operator did, to which letter, and why; only ever added to."""
 
