@@ -93,7 +93,7 @@ async def test_the_rate_is_kept(library: Library) -> None:
     assert 1.7 < float(seconds) < 6
 
 
-async def test_only_newest_but_whole_history_is_needed_without_snapshots(library: Library) -> None:
+async def test_without_snapshots_dropped_history_makes_a_difference(library: Library) -> None:
     """History that was dropped with its partition: the verdict says so instead of claiming equality."""
     async with library.working():
         await library.tell(*STORIES)
@@ -140,6 +140,14 @@ async def test_a_letter_that_died_makes_the_difference(library: Library) -> None
 
 async def _dead(library: Library, count: int) -> bool:
     return await library.depth("reader.copies.dlq") == count
+
+
+async def test_an_owner_that_has_said_nothing_is_equal_to_a_reader_that_heard_nothing(
+    library: Library,
+) -> None:
+    async with library.working():
+        verdict = await library.verdict(await library.request(patience_seconds=2))
+    assert verdict.is_equal, verdict.shares
 
 
 async def test_who_writes_while_it_begins_is_waited_for(library: Library) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from ...settings import ServiceSettings
 from ...worker import Worker
 from ..ports import free_port
 from ..probes import eventually
-from .service import LibraryDeps, tell
+from .service import AUTHOR, READER, AuthorSettings, LibraryDeps, ReaderSettings, tell
 
 LIBRARY = "threadly_chassis.testing.library"
 
@@ -184,3 +184,42 @@ class Library:
         async with connection.channel() as channel:
             declared = await channel.declare_queue(queue, passive=True)
         return int(declared.declaration_result.message_count or 0)
+
+    def end_processes(self) -> None:
+        """End the processes that still run."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@asynccontextmanager
+async def open_library(make_database: Callable[[str], str], amqp_url: str) -> AsyncIterator[Library]:
+    """Open both on databases of their own and one broker; nothing works yet."""
+
+    def values() -> dict[str, Any]:
+        return {
+            "database_url": make_database(LIBRARY),
+            "amqp_url": amqp_url,
+            "redis_url": "redis://unused",
+            "retry_ladder": ("200ms", "400ms"),
+        }
+
+    author, reader = AuthorSettings.model_validate(values()), ReaderSettings.model_validate(values())
+    library = Library(
+        author=House(author, Database.open(author), AUTHOR),
+        reader=House(reader, Database.open(reader), READER),
+        broker=BrokerConnection(amqp_url, "library"),
+    )
+    try:
+        yield library
+    finally:
+        library.end_processes()
+        await library.broker.close()
+        await library.author.db.close()
+        await library.reader.db.close()
