@@ -27,6 +27,7 @@ SUBSCRIPTIONS = Subscriptions(
         "catalog.sellers",
         gate=Gate.LATEST,
         handlers={UserRegistered: remember_seller, UserUpdated: remember_seller},
+        rebuildable=True,
     ),
     EffectConsumer(
         "catalog.cache-invalidator",

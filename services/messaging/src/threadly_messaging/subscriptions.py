@@ -10,9 +10,17 @@ from .use_cases.keep_copies import keep_person, keep_product
 
 SUBSCRIPTIONS = Subscriptions(
     "messaging",
-    Consumer("messaging.products", gate=Gate.LATEST, handlers=dict.fromkeys(PRODUCT_EVENTS, keep_product)),
     Consumer(
-        "messaging.people", gate=Gate.LATEST, handlers={UserRegistered: keep_person, UserUpdated: keep_person}
+        "messaging.products",
+        gate=Gate.LATEST,
+        handlers=dict.fromkeys(PRODUCT_EVENTS, keep_product),
+        rebuildable=True,
+    ),
+    Consumer(
+        "messaging.people",
+        gate=Gate.LATEST,
+        handlers={UserRegistered: keep_person, UserUpdated: keep_person},
+        rebuildable=True,
     ),
     EffectConsumer(
         "messaging.cache-invalidator",

@@ -25,6 +25,7 @@ SUBSCRIPTIONS = Subscriptions(
         "notifier.contacts",
         gate=Gate.LATEST,
         handlers={UserRegistered: note_contact, UserUpdated: note_contact},
+        rebuildable=True,
     ),
     Consumer(
         "notifier.inbox",

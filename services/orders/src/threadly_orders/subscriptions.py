@@ -15,11 +15,17 @@ from .use_cases.track_products import track_product
 
 SUBSCRIPTIONS = Subscriptions(
     "orders",
-    Consumer("orders.products", gate=Gate.LATEST, handlers=dict.fromkeys(PRODUCT_EVENTS, track_product)),
+    Consumer(
+        "orders.products",
+        gate=Gate.LATEST,
+        handlers=dict.fromkeys(PRODUCT_EVENTS, track_product),
+        rebuildable=True,
+    ),
     Consumer(
         "orders.people",
         gate=Gate.LATEST,
         handlers={UserRegistered: track_person, UserUpdated: track_person},
+        rebuildable=True,
     ),
     EffectConsumer("orders.stripe-events", handlers={StripeEventReceived: process_stripe_event}),
     EffectConsumer(

@@ -23,6 +23,7 @@ SUBSCRIPTIONS = Subscriptions(
             UserRegistered: project_seller,
             UserUpdated: project_seller,
         },
+        rebuildable=True,
     ),
     # No gate: a batch copies the names as they are now, so order and repetition change nothing.
     Consumer("search-indexer.renamer", gate=Gate.NONE, handlers={NamesChanged: rename_products}),
