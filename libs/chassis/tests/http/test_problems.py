@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from threadly_chassis.db import Database
+
 pytestmark = pytest.mark.integration
 
 
@@ -63,3 +65,16 @@ async def test_a_valid_request_id_is_kept_and_a_hostile_one_replaced(client: htt
     replaced = await client.get("/v1/notes/away", headers={"X-Request-Id": "a b\tc"})
     assert kept.headers["x-request-id"] == "abc-123"
     assert replaced.headers["x-request-id"] not in {"", "a b\tc"}
+
+
+async def test_a_database_that_is_away_is_503_and_comes_back(client: httpx.AsyncClient) -> None:
+    """R-SYS-10: nothing is wrong with the request; the client is told when to come back."""
+    app = client._transport.app  # type: ignore[attr-defined]
+    there, away = app.state.database, Database.at("postgresql://nobody@127.0.0.1:1/none")
+    app.state.database = away
+    answer = await client.post("/v1/notes", json={"words": "a"})
+    await away.close()
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["retry-after"] == "2"
+    app.state.database = there
+    assert (await client.post("/v1/notes", json={"words": "a"})).status_code == 201

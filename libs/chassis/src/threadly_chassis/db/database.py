@@ -46,7 +46,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 5},
+            connect_args={"connect_timeout": 10},
         )
         return cls(engine)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -108,6 +109,11 @@ def _of_http(_: Request, error: HTTPException) -> JSONResponse:
 
 
 def _of_database(_: Request, error: DBAPIError) -> JSONResponse:
+    if isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None:
+        # No SQLSTATE: PostgreSQL could not be reached or the connection broke. It comes back by itself.
+        capture(error, kind="http")
+        away = errors.Unavailable("The service's database is away.", retry_after=2)
+        return _told(away, status_of(away))
     if not is_contention(error):
         return _of_system(error)
     # Nobody's fault and nothing to mend, but many of them mean that two transactions lock in opposite orders.
