@@ -100,6 +100,20 @@ def test_servers_end_when_the_run_that_wanted_them_is_killed(suite: Path) -> Non
     wait_until(gone, "the servers followed the run", seconds=30)
 
 
+def test_without_servers_each_test_says_why(suite: Path) -> None:
+    (suite / "conftest.py").write_text(
+        "import threadly_embedded.pytest_plugin as plugin\n"
+        "from threadly_embedded.errors import LauncherError\n"
+        "def no_servers():\n    raise LauncherError('RabbitMQ is missing')\n"
+        "plugin._find_or_start = no_servers\n"
+    )
+    for options in ((), ("-n", "2")):
+        done = _pytest(suite, *options)
+        assert done.returncode == 1
+        assert done.stdout.count("no servers for this test: RabbitMQ is missing") >= 4
+        assert "1 passed" in done.stdout
+
+
 def _commands() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

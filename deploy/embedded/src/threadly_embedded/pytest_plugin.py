@@ -19,6 +19,7 @@ from .testservers import ADDRESSES, Record, kept_record, start_host, stop_host
 
 _FOLDER = "THREADLY_TEST_RUN_FOLDER"
 _OWNER = "THREADLY_TEST_RUN_OWNER"
+_FAULT = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,7 +40,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             _find_or_start().export()
         except LauncherError as error:
-            raise pytest.UsageError(str(error)) from error
+            session.config.stash[_FAULT] = str(error)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail each test that has no servers with the reason; xdist hides an error of the collection."""
+    fault = item.config.stash.get(_FAULT, "")
+    if fault and item.get_closest_marker("integration"):
+        pytest.fail(f"no servers for this test: {fault}", pytrace=False)
 
 
 def _find_or_start() -> Record:
