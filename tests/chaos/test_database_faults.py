@@ -90,7 +90,6 @@ async def test_an_old_snapshot_does_not_slow_the_relay_down(cluster: Cluster) ->
             times.append(await _seconds_a_read(stores[number % 2]))
     for store in stores:
         await store.close()
-    print([round(t * 1000, 2) for t in times])
     assert median(times[-5:]) <= 1.5 * median(times[:5]), [round(seconds * 1000, 1) for seconds in times]
 
 

@@ -22,6 +22,7 @@ from ...messaging.connection import BROKER_ERRORS, BrokerConnection
 from ...messaging.ladder import Ladder
 from ...messaging.publisher import Publisher
 from ...messaging.topology import EVENTS_EXCHANGE, Topology, dead_letter_queue, wait_queue
+from ...outbox.relay import Relay
 from ...tasks import end_tasks
 from ..history import ConsumerLog, Fact, History, Order
 from ..probes import eventually
@@ -70,7 +71,7 @@ class Load:
     errors: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def running(self, writers: int = 3) -> AsyncIterator[None]:
+    async def running(self, writers: int = 2) -> AsyncIterator[None]:
         """Write for the block's time."""
         tasks = [asyncio.create_task(self._write_on()) for _ in range(writers)]
         try:
@@ -262,6 +263,17 @@ class Cluster:
                 consumer=consumer,
             )
         ]
+
+    async def relay_everything(self) -> None:
+        """Move what is pending to the broker, with no worker running."""
+        connection = BrokerConnection(self.specimen.settings.amqp_url.get_secret_value(), "test relay")
+        relaying = asyncio.create_task(Relay(self.specimen.database_url, Publisher(connection)).run())
+        await patiently(self._nothing_is_pending, describe="an empty outbox")
+        await end_tasks(relaying)
+        await connection.close()
+
+    async def _nothing_is_pending(self) -> bool:
+        return await self.specimen.pending() == 0
 
     async def apply_topology(self) -> None:
         """Declare what is missing; what is there stays as it is."""
