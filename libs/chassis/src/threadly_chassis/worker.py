@@ -54,6 +54,16 @@ _DRAIN_SECONDS = 30.0
 _log = get_logger(__name__)
 
 
+def _stream_rules(settings: ServiceSettings) -> StreamRules:
+    return StreamRules(
+        resend_after=settings.gap_resend_after,
+        alert_after=settings.gap_alert_after,
+        give_up_after=settings.gap_give_up_after,
+        parked_max=settings.parked_max,
+        sweep_every=min(1.0, settings.gap_resend_after / 2),
+    )
+
+
 class Worker:
     """The running parts of a worker; `async with` it: they run inside, and drain on the way out.
 
@@ -91,13 +101,7 @@ class Worker:
             faults=FaultSwitch(deps.db.engine, enabled=settings.mode is Mode.SANDBOX),
             suspects=Suspects(deps.db),
             release=settings.release,
-            stream_rules=StreamRules(
-                resend_after=settings.gap_resend_after,
-                alert_after=settings.gap_alert_after,
-                give_up_after=settings.gap_give_up_after,
-                parked_max=settings.parked_max,
-                sweep_every=min(1.0, settings.gap_resend_after / 2),
-            ),
+            stream_rules=_stream_rules(settings),
         )
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
         self._resender = Resender(name, deps.db, self._consuming, Publisher(self._republishing))
