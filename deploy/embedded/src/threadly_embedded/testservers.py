@@ -71,6 +71,11 @@ def kept_record() -> Path:
     return root_folder() / ".run" / "testservers.json"
 
 
+#: The hosts that this process started, held until they end: a dropped `Popen` warns while its process runs,
+#: and in a suite where warnings are errors that failed whichever test the collector happened to run in.
+_started: list[subprocess.Popen[bytes]] = []
+
+
 def start_host(record: Path, *, owner: int | None = None) -> Record:
     """Start a host process and return when its servers serve.
 
@@ -88,6 +93,7 @@ def start_host(record: Path, *, owner: int | None = None) -> Record:
     deadline = time.monotonic() + START_SECONDS
     while host.poll() is None and time.monotonic() < deadline:
         if (found := Record.read(record)) is not None:
+            _started.append(host)
             return found
         time.sleep(0.05)
     with suppress(ProcessLookupError):
@@ -107,6 +113,9 @@ def stop_host(record: Path) -> None:
     # The host removes its record as the last thing it does.
     while Record.read(record) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
+    for host in [each for each in _started if each.pid == found.pid]:
+        host.wait(STOP_SECONDS)
+        _started.remove(host)
 
 
 def serve(record: Path, owner: int | None) -> None:
