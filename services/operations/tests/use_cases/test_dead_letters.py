@@ -13,7 +13,8 @@ from threadly_chassis.messaging import Context
 from threadly_chassis.messaging import headers as h
 from threadly_contracts.operations import ConsumersDeclared, DeadLetterResolved
 from threadly_operations.dependencies import OperationsDeps
-from threadly_operations.domain.dead_letter import NotDiscardable, NotReplayable, Status
+from threadly_operations.domain.dead_letter import NotDiscardable, NotReplayable
+from threadly_operations.domain.status import Status
 from threadly_operations.storage.dead_letters import Selection
 from threadly_operations.storage.tables import AuditRow, ConsumerRow, DeadLetterRow
 from threadly_operations.use_cases.discard_dead_letter import ReasonMissing, discard_dead_letter

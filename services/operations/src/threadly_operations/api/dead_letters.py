@@ -9,7 +9,7 @@ from threadly_chassis.errors import NotFound
 from threadly_chassis.http import CurrentTransaction, Cursors, OperatorPrincipal, Page, router
 
 from ..dependencies import Deps
-from ..domain.dead_letter import Status
+from ..domain.status import Status
 from ..storage import dead_letters
 from ..storage.dead_letters import Selection
 from ..storage.tables import DeadLetterRow

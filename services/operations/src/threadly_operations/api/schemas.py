@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from threadly_chassis.http import RequestModel, ResponseModel
 
-from ..domain.dead_letter import Status
+from ..domain.status import Status
 from ..storage.tables import DeadLetterRow
 
 

@@ -4,23 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from threadly_chassis.errors import Conflict
 from threadly_chassis.messaging import headers as h
 
-
-class Status(StrEnum):
-    """Where a dead letter stands."""
-
-    OPEN = "OPEN"
-    REPLAYING = "REPLAYING"
-    """Sent back, or about to be; the consumer has not said yet how it went."""
-    RESOLVED = "RESOLVED"
-    DISCARDED = "DISCARDED"
-
+from .status import Status
 
 #: What an operator may do, by where the letter stands.
 _REPLAYABLE = {Status.OPEN, Status.DISCARDED}

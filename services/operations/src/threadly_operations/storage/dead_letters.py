@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select, tuple_, update
@@ -11,10 +11,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from threadly_chassis.db import ReadSession, WriteSession
 from threadly_chassis.ids import new_id
-from threadly_chassis.messaging.gathering import StoredMessage
 
-from ..domain.dead_letter import Status, read_story
+from ..domain.dead_letter import read_story
+from ..domain.status import Status
 from .tables import AuditRow, DeadLetterRow
+
+if TYPE_CHECKING:  # it brings the broker's client along, which the command line does not need
+    from threadly_chassis.messaging.gathering import StoredMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ async def groups(session: ReadSession) -> Sequence[Any]:
 
 
 async def take_in(
-    session: WriteSession, consumer: str, message: StoredMessage, now: datetime
+    session: WriteSession, consumer: str, message: "StoredMessage", now: datetime
 ) -> tuple[UUID, bool]:
     """Store a dead letter; one that comes back joins its row and opens it again.
 

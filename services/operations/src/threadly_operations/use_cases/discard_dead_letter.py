@@ -6,7 +6,8 @@ from threadly_chassis.clock import Clock
 from threadly_chassis.db import Transaction
 from threadly_chassis.errors import Invalid, NotFound
 
-from ..domain.dead_letter import Status, check_discardable
+from ..domain.dead_letter import check_discardable
+from ..domain.status import Status
 from ..storage import dead_letters
 from ..storage.dead_letters import Selection
 

@@ -8,7 +8,8 @@ from threadly_chassis.db import Transaction
 from threadly_chassis.errors import NotFound
 from threadly_chassis.ids import new_id
 
-from ..domain.dead_letter import NotReplayable, Status, check_replayable
+from ..domain.dead_letter import NotReplayable, check_replayable
+from ..domain.status import Status
 from ..storage import dead_letters
 from ..storage.dead_letters import Selection
 
