@@ -1,7 +1,7 @@
 """Takes deliveries to their ends: tries, and the failure way for those whose tries fail.
 
-A batch that fails is rolled back and done again one by one, so that only the guilty message goes the failure
-way and its neighbours are applied.
+A batch that fails is rolled back and done again one by one until the guilty message is found: only that one
+goes the failure way, its neighbours are applied.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ from .suspects import CrashLoop, Suspects, is_suspect, message_id_of
 #: Tries in this process for a local hiccup (deadlock, lock timeout) before the ladder.
 _LOCAL_TRIES = 3
 _LOCAL_WAIT = (0.05, 1.0)
+#: Tries of a batch as a whole; where every message is guilty, more of them would only be repetition.
+_BATCH_TRIES = 3
 
 _log = get_logger(__name__)
 
@@ -79,19 +81,27 @@ class Processor:
         Waits while the consumer is paused. Raises with the rest still on the list: `DatabaseAway`, `Pausing`
         when the pause lasts, or one of `BROKER_ERRORS`.
         """
-        if self._fits_together(pending) and await self._applied_together(pending):
-            fault_point(CONSUMER_AFTER_COMMIT)
-            await self._settle(pending)
-            pending.clear()
-            return
+        tries, together = _BATCH_TRIES, True
         while pending:
-            await self._breaker.admit()
-            try:
-                await self._bring_to_end(pending[0])
-            finally:
-                self._breaker.settled()
+            if together and tries and self._fits_together(pending):
+                tries, together = tries - 1, False
+                if await self._applied_together(pending):
+                    fault_point(CONSUMER_AFTER_COMMIT)
+                    await self._settle(pending)
+                    pending.clear()
+                    return
+            went_well = await self._bring_one_to_end(pending[0])
             await self._settle([pending[0]])
             del pending[0]
+            # The guilty one is out: the others may fit together now.
+            together = together or not went_well
+
+    async def _bring_one_to_end(self, delivery: Delivery) -> bool:
+        await self._breaker.admit()
+        try:
+            return await self._bring_to_end(delivery)
+        finally:
+            self._breaker.settled()
 
     def _fits_together(self, pending: Sequence[Delivery]) -> bool:
         return (
@@ -115,19 +125,20 @@ class Processor:
             self._breaker.succeeded()
         return True
 
-    async def _bring_to_end(self, delivery: Delivery) -> None:
+    async def _bring_to_end(self, delivery: Delivery) -> bool:
+        """Whether it went well; otherwise the message went the failure way."""
         if not is_suspect(delivery):
-            await self._try_to_the_end(delivery)
-            return
+            return await self._try_to_the_end(delivery)
         try:
             async with _telling_outages(), self._suspects.handling(self._consumer.name, delivery):
-                await self._try_to_the_end(delivery)
+                return await self._try_to_the_end(delivery)
         except CrashLoop as error:
             await self._give_way(delivery, error, Outcome.DEAD_LETTER)
             async with _telling_outages():
                 await self._suspects.end(self._consumer.name, delivery)
+            return False
 
-    async def _try_to_the_end(self, delivery: Delivery) -> None:
+    async def _try_to_the_end(self, delivery: Delivery) -> bool:
         for local_try in range(1, _LOCAL_TRIES + 1):
             try:
                 ran = await self._try_once(read(delivery, self._consumer))
@@ -137,13 +148,14 @@ class Processor:
                     raise DatabaseAway from error
                 if outcome is not Outcome.TRY_AGAIN or local_try == _LOCAL_TRIES:
                     await self._give_way(delivery, error, outcome)
-                    return
+                    return False
                 await asyncio.sleep(random.uniform(*_LOCAL_WAIT))  # noqa: S311 - spreading load, no secret
             else:
                 if ran:
                     self._breaker.succeeded()
                 fault_point(CONSUMER_AFTER_COMMIT)
-                return
+                return True
+        return False
 
     async def _try_once(self, received: Received) -> int:
         if await self._faults.is_set(self._consumer.name):

@@ -127,6 +127,7 @@ class Processes:
 
     specimen: Specimen
     running: list[Process]
+    module: str = f"{SPECIMEN}.worker"
 
     def start(self, fault: str = "", amqp_url: str | None = None) -> Process:
         with socket.socket() as probe:
@@ -141,9 +142,7 @@ class Processes:
             "THREADLY_SPECIMEN_WORKER_PORT": str(port),
             "THREADLY_FAULT": fault,
         }
-        process = Process(
-            [sys.executable, "-m", f"{SPECIMEN}.worker"], env=environment, stdout=subprocess.DEVNULL
-        )
+        process = Process([sys.executable, "-m", self.module], env=environment, stdout=subprocess.DEVNULL)
         process.port = port
         self.running.append(process)
         return process

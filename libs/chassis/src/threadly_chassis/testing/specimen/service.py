@@ -87,14 +87,16 @@ def _note_delivery(consumer: str, event: NoteWritten, context: EffectContext[Spe
         os.close(descriptor)
 
 
-async def _obey_to_the_end(says: str) -> None:
+async def obey_to_the_end(says: str) -> None:
+    """Die or hang when the note says so."""
     if says == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if says.startswith("hang "):
         await asyncio.sleep(float(says.rpartition(" ")[2]))
 
 
-def _obey(says: str, attempt: int) -> None:
+def obey(says: str, attempt: int) -> None:
+    """Fail when the note says so."""
     if says == "permanent":
         raise Permanent("told to")
     if says == "fail":
@@ -103,9 +105,10 @@ def _obey(says: str, attempt: int) -> None:
         raise Retryable("told to wait")
 
 
-async def _log(
+async def log_effect(
     tx: Transaction, consumer: str, event: NoteWritten, context: EffectContext[SpecimenDeps]
 ) -> None:
+    """Write down that a consumer was here."""
     effect = {
         "consumer": consumer,
         "event_id": context.event_id,
@@ -120,21 +123,21 @@ async def _log(
 async def _note(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
     _note_delivery("specimen.every", event, context)
     # The write comes first, so that a failing note proves that it was rolled back.
-    await _log(context.tx, "specimen.every", event, context)
-    await _obey_to_the_end(event.says)
-    _obey(event.says, context.attempt)
+    await log_effect(context.tx, "specimen.every", event, context)
+    await obey_to_the_end(event.says)
+    obey(event.says, context.attempt)
 
 
 async def _newest(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
     _note_delivery("specimen.newest", event, context)
-    await _log(context.tx, "specimen.newest", event, context)
+    await log_effect(context.tx, "specimen.newest", event, context)
 
 
 async def _outside(event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
     _note_delivery("specimen.outside", event, context)
-    _obey(event.says, context.attempt)
+    obey(event.says, context.attempt)
     async with context.deps.db.transaction() as tx:
-        await _log(tx, "specimen.outside", event, context)
+        await log_effect(tx, "specimen.outside", event, context)
 
 
 SUBSCRIPTIONS = Subscriptions(
