@@ -125,6 +125,38 @@ async def test_what_history_has_dropped_is_restated_by_the_owner(library: Librar
     assert await _counted(library, 40)
 
 
+async def test_an_owner_that_was_set_back_is_noticed(library: Library) -> None:
+    """Restored from a backup, it knows less than it once said: nothing goes back, and nothing is "equal"."""
+    async with library.working():
+        await library.tell(*STORIES)
+        await library.tell("story-4")
+        await _copied(library)
+        truth = await library.truth()
+        await library.author.execute("delete from outbox_event where agg_id = 'story-4' and agg_version = 2")
+        verdict = await library.verdict(await library.request(patience_seconds=1))
+    assert not verdict.is_equal
+    assert verdict.shares[0].not_handled == 1
+    assert await library.copies() == truth
+
+
+async def test_what_live_events_have_overtaken_counts_as_applied(library: Library) -> None:
+    async with library.working():
+        await library.tell(*STORIES)
+        await _copied(library)
+        rebuild = await library.request(rate=5)
+        await eventually(partial(_state, library, "streaming"), describe="the stream")
+        await library.tell("story-19", title="overtaken")
+        await eventually(
+            lambda: library.reader.query("select 1 from copy where title = 'overtaken'"),
+            describe="it is live",
+        )
+        assert (await library.verdict(rebuild)).is_equal
+    readings = await library.reader.query(
+        "select version from reading where story_id = 'story-19' order by id"
+    )
+    assert readings == [(1,), (2,)]
+
+
 async def test_a_letter_that_died_makes_the_difference(library: Library) -> None:
     async with library.working():
         await library.tell(*STORIES)
