@@ -84,7 +84,7 @@ def _all_acknowledged(cluster: Cluster) -> bool:
 
 def _alarmed(cluster: Cluster) -> bool:
     [node] = cluster.management.call("GET", "nodes")
-    return bool(node["mem_alarm"] or node["disk_free_alarm"])
+    return bool(node.get("mem_alarm") or node.get("disk_free_alarm"))
 
 
 async def _effects(cluster: Cluster, count: int) -> bool:

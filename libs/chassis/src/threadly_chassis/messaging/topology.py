@@ -2,7 +2,7 @@
 
 `python -m threadly_chassis.messaging.topology plan|apply|check threadly_<service>`. The arguments mean the
 same on RabbitMQ 3.10 and 4.x and need no plugin. They cannot be changed on a living queue: a new argument is
-a new queue name.
+a new queue name. `check` also tries out what the broker really does with them (`effective`).
 """
 
 import asyncio
@@ -190,17 +190,20 @@ def _shown(arguments: Mapping[str, object]) -> str:
 
 
 async def _run(verb: str, topology: Topology, url: str) -> int:
+    from .effective import probe  # noqa: PLC0415 - it tries out a topology, so it imports this module
+
     connection = BrokerConnection(url, "threadly topology")
     try:
         if verb == "apply":
             await topology.apply(await connection.get())
             return 0
         problems = await topology.check(await connection.get())
+        findings = await probe(await connection.get())
     finally:
         await connection.close()
-    for problem in problems:
-        sys.stdout.write(f"{problem}\n")
-    return 1 if problems else 0
+    for line in (*problems, *findings):
+        sys.stdout.write(f"{line}\n")
+    return 1 if problems or not all(finding.holds for finding in findings) else 0
 
 
 def main(arguments: list[str]) -> int:

@@ -60,9 +60,14 @@ class NoteBurnt(Event, type="threadly.specimen.note_burnt.v1", aggregate="note",
     note_id: str
 
 
+async def raise_version(tx: Transaction, note_id: str) -> int:
+    """Write a note; returns its new version."""
+    return int((await tx.session.execute(_RAISE_VERSION, {"note_id": note_id})).scalar_one())
+
+
 async def write_note(tx: Transaction, note_id: str, says: str = "") -> int:
     """Write a note and publish that it was written; returns the note's new version."""
-    version = int((await tx.session.execute(_RAISE_VERSION, {"note_id": note_id})).scalar_one())
+    version = await raise_version(tx, note_id)
     await tx.publish(NoteWritten(note_id=note_id, says=says), version=version)
     return version
 
