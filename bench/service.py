@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from uuid import uuid4
 
 from threadly_chassis.db import Database
 from threadly_chassis.messaging import Consumer, Context, Gate, Subscriptions
@@ -46,9 +47,12 @@ class Record:
     def __init__(self, path: Path | None) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if path else None
         self.count = 0
+        self.first = 0.0
+        """When the first handler started, by `time.perf_counter`."""
 
     def note(self, number: int) -> None:
         """Note that a handler starts now."""
+        self.first = self.first or time.perf_counter()
         self.count += 1
         if self._file is not None:
             os.write(self._file, _ENTRY.pack(number, time.monotonic_ns()))
@@ -77,6 +81,12 @@ async def _weigh(event: ItemWeighed, context: Context[BenchDeps]) -> None:
 
 METER = Consumer(CONSUMER, gate=Gate.NONE, handlers={ItemWeighed: _weigh})
 SUBSCRIPTIONS = Subscriptions("bench", METER)
+
+
+def production_settings(database_url: str, amqp_url: str) -> BenchSettings:
+    """Production mode: without the sandbox's fault switch, which costs a query a batch."""
+    values = {"database_url": database_url, "amqp_url": amqp_url, "redis_url": "redis://unused"}
+    return BenchSettings.model_validate(values | {"mode": "production", "cursor_secret": uuid4().hex})
 
 
 @asynccontextmanager

@@ -1,20 +1,19 @@
 """The consumer with its inbox, against one transaction a message, and against no inbox at all."""
 
-import asyncio
 import time
 
-from threadly_chassis.messaging.consumer import PREFETCH, ConsumerRunner, ConsumerTools
-from threadly_chassis.messaging.faults import FaultSwitch
-from threadly_chassis.messaging.ladder import Ladder
+from threadly_chassis.messaging.consumer import PREFETCH, ConsumerRunner
+from threadly_chassis.schedules import Schedules
+from threadly_chassis.worker import Worker
 
 from ..backlog import messages, publish_batches
 from ..baselines.consuming import consume_and_ack, one_transaction_each
-from ..place import LADDER, Place, Servers, place
+from ..place import Place, Servers, place
 from ..report import Verdict
 from ..rounds import Rounds, Sample, take_turns
 from ..running import until
 from ..scale import Scale
-from ..service import CONSUMER, METER, BenchDeps, Record
+from ..service import CONSUMER, METER, SUBSCRIPTIONS, BenchDeps, Record, production_settings
 
 OURS, ONE_EACH, PLAIN = "consumer", "one transaction each", "aio-pika ack only"
 _OF_ONE_EACH, _OF_PLAIN = 5.0, 0.6
@@ -65,23 +64,17 @@ async def _marks(here: Place, consumer: str) -> int:
 async def _ours(here: Place, count: int) -> Sample:
     await _fill(here, count)
     before, record = await _marks(here, CONSUMER), Record(None)
-    tools = ConsumerTools(
-        deps=BenchDeps(here.db, record),
-        connection=here.broker,
-        publisher=here.publisher,
-        ladder=Ladder(LADDER),
-        faults=FaultSwitch(here.db.engine, enabled=False),
-        release="bench",
-    )
-    runner = ConsumerRunner(METER, tools)
-    started = time.perf_counter()
-    work = asyncio.create_task(runner.run())
-    await until(lambda: record.count >= count and _nothing_in_hand(runner))
-    seconds = time.perf_counter() - started
-    runner.drain()
-    await work
+    deps, settings = BenchDeps(here.db, record), production_settings(here.database_url, here.amqp_url)
+    async with Worker(settings, deps, SUBSCRIPTIONS, Schedules(), _die) as worker:
+        [runner] = [runner for runner in worker.consumers if runner.consumer.name == CONSUMER]
+        await until(lambda: record.count >= count and _nothing_in_hand(runner))
+        seconds = time.perf_counter() - record.first
     applied = await _marks(here, CONSUMER) - before
     return Sample(count / seconds, lost=count - applied, duplicated=record.count - count)
+
+
+def _die(error: BaseException) -> None:
+    raise error
 
 
 def _nothing_in_hand(runner: ConsumerRunner) -> bool:

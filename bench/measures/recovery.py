@@ -55,8 +55,8 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             lost=rounds.lost,
             duplicated=rounds.duplicated,
             rounds=rounds.raw,
-            notes=f"{scale.outages} outages of {scale.outage_seconds:g} s, {_EVENTS} events committed in each; "
-            "measured until the handler of the last one has started",
+            notes=f"{scale.outages} outages of {scale.outage_seconds:g} s; until the handler of the last of "
+            f"{_EVENTS} events that were committed meanwhile has started",
         )
     ]
 

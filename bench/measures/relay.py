@@ -3,8 +3,9 @@
 import asyncio
 import time
 
+from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.topology import EVENTS_EXCHANGE
-from threadly_chassis.outbox.relay import Relay
+from threadly_chassis.outbox.relays import Relays
 from threadly_chassis.testing import eventually
 
 from ..backlog import drain, fill_outbox, judged, messages, publish_batches
@@ -53,7 +54,8 @@ def _verdict(rounds: Rounds, baseline: str, least: float) -> Verdict:
 
 
 async def _relay(here: Place, count: int) -> Sample:
-    relay = Relay(here.database_url, here.publisher)
+    connection = BrokerConnection(here.amqp_url, "bench relay")
+    relay = Relays(here.database_url, connection)
     work = asyncio.create_task(relay.run())
     try:
         await eventually(lambda: relay.is_connected, describe="the relay's database")
@@ -65,6 +67,7 @@ async def _relay(here: Place, count: int) -> Sample:
         seconds = time.perf_counter() - started
     finally:
         await end(work)
+        await connection.close()
     return judged(count / seconds, count, await drain(await here.broker.get(), CONSUMER, count))
 
 
