@@ -54,6 +54,10 @@ _SHARED = {
     "sentry_dsn": "Empty: errors are only logged.",
     "otlp_endpoint": "Where traces go; empty: nowhere.",
     "log_level": "DEBUG, INFO, WARNING or ERROR.",
+    "gap_resend_after": "Seconds after which a strict reader asks the owner of a missing version (ADR 21).",
+    "gap_alert_after": "Seconds after which a missing version is reported.",
+    "gap_give_up_after": "Seconds after which what is behind a missing version is a dead letter.",
+    "parked_max": "Events that may wait behind one strict stream's failed event; more wait in the broker.",
     "retry_ladder": "The waits of a failed message; after the last one it is a dead letter (ADR 6).",
 }
 

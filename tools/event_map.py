@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from threadly_chassis.messaging.subscriptions import AnyConsumer, Consumer, Subscriptions
+from threadly_chassis.messaging.subscriptions import AnyConsumer, Consumer, Gate, Subscriptions
 from threadly_contracts import Event, Registry, published_events
 
 from .generated import settle
@@ -33,8 +33,9 @@ _KINDS = """
 ## Consumers
 
 *transaction*: the handler's writes, its own events and the inbox mark commit together; *latest*: an event
-older than the newest one applied is a quiet success. *effect*: something outside the database, after which
-the mark is committed: at least once, so it is idempotent. Lanes are messages in hand at once.
+older than the newest one applied is a quiet success; *strict*: contiguous versions, what follows a failed or
+missing one waits for it (ADR 21). *effect*: something outside the database, after which the mark is
+committed: at least once, so it is idempotent. Lanes are messages in hand at once.
 """
 _PRIVATE = """
 ## What services tell themselves
@@ -79,9 +80,9 @@ def faults(found: Map) -> list[str]:
     """What is wrong with the map, a line each.
 
     A consumer that listens to what no contract knows, an event that nobody reads for no reason that is
-    given, a reason that has become untrue.
+    given, a reason that has become untrue, a strict reader that does not read all of an aggregate.
     """
-    return sorted([*_deaf(found), *_unread(found)])
+    return sorted([*_deaf(found), *_unread(found), *_leaky(found)])
 
 
 def _deaf(found: Map) -> Iterator[str]:
@@ -92,6 +93,17 @@ def _deaf(found: Map) -> Iterator[str]:
                     yield f"{consumer.name} listens to {event.type}, which no contract knows"
             elif found.events[event.type] is not event:
                 yield f"{consumer.name} has a class of its own for {event.type}"
+
+
+def _leaky(found: Map) -> Iterator[str]:
+    """A strict reader that passes an event over asks its owner for it, each time."""
+    for _, consumer in found.consumers:
+        if not isinstance(consumer, Consumer) or consumer.gate is not Gate.STRICT:
+            continue
+        kinds = {(event.owner(), event.aggregate) for event in consumer.handlers}
+        for event in found.events:
+            if (event.owner(), event.aggregate) in kinds and consumer.classes_of(event.type) is None:
+                yield f"{consumer.name} is strict about {event.aggregate} and passes {event.type} over"
 
 
 def _unread(found: Map) -> Iterator[str]:

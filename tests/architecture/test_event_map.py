@@ -8,7 +8,7 @@ from tools import event_map
 from tools.event_map import Map, document, faults, load
 from tools.repository import ROOT, package_of, paths
 
-from threadly_chassis.messaging import Consumer, Subscriptions
+from threadly_chassis.messaging import Consumer, Gate, Subscriptions
 from threadly_contracts import Event, Registry
 from threadly_contracts.catalog import ProductSold
 
@@ -71,6 +71,18 @@ def test_a_private_message_is_its_owners_own(found: Map) -> None:
     assert faults(planted) == []
     assert Unheard in planted.private()
     assert "`threadly.orders.order_admired.v1`" in document(planted)
+
+
+def test_a_strict_reader_reads_every_event_of_its_aggregates(found: Map) -> None:
+    table = Subscriptions(
+        "notifier", Consumer("notifier.planted", gate=Gate.STRICT, handlers={ProductSold: handler})
+    )
+    found_faults = faults(replace(found, tables=(*found.tables, table)))
+    assert (
+        "notifier.planted is strict about product and passes threadly.catalog.product_created.v1 over"
+        in found_faults
+    )
+    assert not any("product_sold" in fault for fault in found_faults)
 
 
 def test_a_readers_own_copy_of_an_event_is_found(found: Map) -> None:

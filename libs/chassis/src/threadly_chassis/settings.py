@@ -69,13 +69,9 @@ class ServiceSettings(BaseSettings):
     log_level: str = "INFO"
     retry_ladder: CommaList = ("5s", "30s", "2m", "10m", "1h")
     gap_resend_after: Annotated[float, Field(gt=0)] = 2.0
-    """Seconds that a strict reader waits for a missing version before it asks the owner to send it again."""
     gap_alert_after: Annotated[float, Field(gt=0)] = 60.0
-    """Seconds after which a gap is reported."""
     gap_give_up_after: Annotated[float, Field(gt=0)] = 600.0
-    """Seconds after which operators are given the choice: the event behind the gap as a dead letter."""
     parked_max: Annotated[int, Field(ge=1)] = 10_000
-    """Events that may wait behind one strict stream's failed event; the rest waits in the broker."""
 
     @classmethod
     def settings_customise_sources(
