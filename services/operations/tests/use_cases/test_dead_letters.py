@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from aio_pika import Message
+from sqlalchemy import text
 
 from threadly_chassis.errors import NotFound
 from threadly_chassis.ids import new_id
@@ -225,6 +226,12 @@ async def test_only_an_open_letter_can_be_discarded_and_only_with_a_reason(
     await discard(letter.id, "why")
     with pytest.raises(NotDiscardable):
         await discard(letter.id, "why")
+    async with deps.db.read() as session:
+        said = await session.execute(
+            text("select agg_id, convert_from(payload, 'UTF8')::jsonb ->> 'consumer' from outbox_event")
+        )
+        # Said once: the discard that was refused said nothing.
+        assert [tuple(row) for row in said] == [(letter.message_key, letter.consumer)]
 
 
 async def test_consumers_are_noted_and_never_forgotten(

@@ -5,6 +5,7 @@ from uuid import UUID
 from threadly_chassis.clock import Clock
 from threadly_chassis.db import Transaction
 from threadly_chassis.errors import Invalid, NotFound
+from threadly_contracts.operations import DeadLetterDiscarded
 
 from ..domain.dead_letter import check_discardable
 from ..domain.status import Status
@@ -34,3 +35,15 @@ async def discard_dead_letter(
     row.row_version += 1
     row.updated_at = clock.now()
     dead_letters.audit(tx.session, row, actor=actor, action="discard", reason=reason, now=clock.now())
+    if event_id := _event_id(row.message_key):
+        # A strict reader waits for this message; now it goes on behind it.
+        discarded = DeadLetterDiscarded(event_id=event_id, consumer=row.consumer, discarded_at=clock.now())
+        await tx.publish(discarded, version=row.row_version)
+
+
+def _event_id(message_key: str) -> UUID | None:
+    """The event that a letter is about; None when it could not say, and so belongs to no stream."""
+    try:
+        return UUID(message_key)
+    except ValueError:
+        return None
