@@ -49,7 +49,7 @@ migrate: bootstrap ## Bring the running databases up to date
 .PHONY: test check lint types borders contracts
 test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
 	pytest libs services deploy -n 4 --dist loadscope -m "not story and not compose"
-	pytest tests -m "not story and not compose"
+	pytest tests --ignore tests/chaos -m "not story and not compose"
 	pytest deploy tests -m "story and not compose"
 
 check: lint types borders contracts ## Everything that can be judged without running the system
@@ -66,6 +66,7 @@ types: bootstrap ## Types, strict, sources and tests (mypy)
 	  echo "mypy $$package"; mypy --no-error-summary $$folders || failed=yes; \
 	done; [ -z "$$failed" ]
 	mypy --no-error-summary tools tests/architecture
+	mypy --no-error-summary tests/chaos
 
 borders: bootstrap ## Who may import whom (import-linter), declared imports (deptry), the rules of this project
 	lint-imports
@@ -81,11 +82,16 @@ contracts: bootstrap ## Event schemas and generated documents: current, and noth
 	python -m tools.spec_coverage --check
 	python -m tools.env_example --check
 
-ifneq ($(wildcard tests/load),)
-.PHONY: bench
-bench: bootstrap ## Measure the running system against its budgets
-	@eval "$$($(LAUNCHER) env)" && pytest tests/load
-endif
+.PHONY: chaos bench
+chaos: bootstrap ## Hurt the event core: broker, network, database, handlers, deployments; a history checker judges
+	pytest tests/chaos --timeout 300
+
+bench: bootstrap ## Measure the event core against bare baselines (QUICK=1 for the short form)
+	python -m bench $(if $(QUICK),--quick)
+
+.PHONY: chaos
+chaos: bootstrap ## Faults of every kind over a running load; SEED=7 repeats a run, MINUTES=5 bounds it
+	SEED=$(SEED) MINUTES=$(MINUTES) pytest tests/chaos/storm.py -s
 
 .PHONY: compose-test
 compose-test: bootstrap-node ## Run the stories against docker compose (needs a Docker engine)

@@ -124,7 +124,7 @@ asyncio.run(main())
 
 
 async def test_the_api_killed_between_its_commit_and_the_wake_up(cluster: Cluster) -> None:
-    """F14, E154: nobody is told that there is something to send; the relays find it all the same."""
+    """F14: nobody is told that there is something to send; the relays find it all the same."""
     cluster.start()
     await cluster.consuming()
     environment = {**os.environ, "DATABASE": cluster.specimen.database_url}
