@@ -7,7 +7,7 @@
 import os
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from threadly_chassis.testing.postgres import clone, ensure_template
 from threadly_chassis.testing.rabbit import RabbitManagement, vhost_url
 from threadly_chassis.testing.specimen.cluster import Cluster, Load, open_specimen
-from threadly_chassis.testing.specimen.harness import SPECIMEN
+from threadly_chassis.testing.specimen.harness import LADDER, SPECIMEN
 from threadly_embedded.breakable import BreakablePostgres, Broker, breakable_broker, breakable_postgres
 
 
@@ -27,11 +27,17 @@ def seed() -> int:
 
 
 @pytest.fixture
+def ladder() -> Sequence[str]:
+    """The waits between tries; a test that wants others is parametrized with `ladder`."""
+    return LADDER
+
+
+@pytest.fixture
 async def cluster(
-    service_database: Callable[[str], str], vhost: str, tmp_path: Path
+    service_database: Callable[[str], str], vhost: str, tmp_path: Path, ladder: Sequence[str]
 ) -> AsyncIterator[Cluster]:
     management = RabbitManagement(os.environ["THREADLY_TEST_AMQP_MANAGEMENT_URL"])
-    async with open_specimen(service_database(SPECIMEN), vhost) as specimen:
+    async with open_specimen(service_database(SPECIMEN), vhost, ladder) as specimen:
         cluster = Cluster(specimen, tmp_path, management)
         yield cluster
         cluster.stop()
@@ -61,29 +67,31 @@ async def postgres() -> AsyncIterator[BreakablePostgres]:
 
 @pytest.fixture
 async def own_cluster(
-    broker: Broker, service_database: Callable[[str], str], tmp_path: Path
+    broker: Broker, service_database: Callable[[str], str], tmp_path: Path, ladder: Sequence[str]
 ) -> AsyncIterator[Cluster]:
     """A cluster whose broker may be killed."""
     async with AsyncExitStack() as stack:
-        yield await _on(stack, broker, service_database(SPECIMEN), tmp_path)
+        yield await _on(stack, broker, service_database(SPECIMEN), tmp_path, ladder)
 
 
 @pytest.fixture
 async def own_database_cluster(
-    postgres: BreakablePostgres, broker: Broker, tmp_path: Path
+    postgres: BreakablePostgres, broker: Broker, tmp_path: Path, ladder: Sequence[str]
 ) -> AsyncIterator[Cluster]:
     """A cluster whose broker and database may be killed."""
     server = postgres.server.admin_url
     database = clone(server, ensure_template(server, SPECIMEN))
     async with AsyncExitStack() as stack:
-        yield await _on(stack, broker, database, tmp_path)
+        yield await _on(stack, broker, database, tmp_path, ladder)
 
 
-async def _on(stack: AsyncExitStack, broker: Broker, database: str, folder: Path) -> Cluster:
+async def _on(
+    stack: AsyncExitStack, broker: Broker, database: str, folder: Path, ladder: Sequence[str]
+) -> Cluster:
     management = RabbitManagement(broker.management_url)
     name = management.make_vhost()
     stack.callback(management.drop_vhost, name)
-    specimen = await stack.enter_async_context(open_specimen(database, vhost_url(broker.url, name)))
+    specimen = await stack.enter_async_context(open_specimen(database, vhost_url(broker.url, name), ladder))
     cluster = Cluster(specimen, folder, management)
     stack.callback(cluster.stop)
     return cluster

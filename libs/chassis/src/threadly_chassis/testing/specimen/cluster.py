@@ -165,21 +165,26 @@ class Cluster:
         return int(declared.declaration_result.consumer_count or 0)
 
     @asynccontextmanager
-    async def supervised(self, count: int = 2) -> AsyncIterator[list[int]]:
+    async def supervised(self, count: int = 2, **environment: str) -> AsyncIterator[list[int]]:
         """Run workers, each started again when it dies; gives the exit codes of those that died."""
         deaths: list[int] = []
-        watching = asyncio.create_task(self._start_again(self.start(count), deaths))
+        watching = asyncio.create_task(
+            self._start_again(self.start(count, **environment), deaths, environment)
+        )
         try:
             yield deaths
         finally:
             await end_tasks(watching)
 
-    async def _start_again(self, alive: list[Process], deaths: list[int]) -> None:
+    async def _start_again(
+        self, alive: list[Process], deaths: list[int], environment: Mapping[str, str]
+    ) -> None:
         while True:
             for process in [process for process in alive if process.poll() is not None]:
                 deaths.append(process.returncode)
                 alive.remove(process)
-                alive += self.start(1)
+                self.running.remove(process)
+                alive += self.start(1, **environment)
             await asyncio.sleep(0.05)
 
     def stop(self) -> None:
