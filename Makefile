@@ -82,8 +82,8 @@ contracts: bootstrap ## Event schemas and generated documents: current, and noth
 	python -m tools.spec_coverage --check
 	python -m tools.env_example --check
 
-.PHONY: chaos bench
-chaos: bootstrap ## Hurt the event core: broker, network, database, handlers, deployments; a history checker judges
+.PHONY: chaos-short bench
+chaos-short: bootstrap ## The fault tests by id: broker, network, database, handlers, deployments
 	pytest tests/chaos --timeout 300
 
 bench: bootstrap ## Measure the event core against bare baselines (QUICK=1 for the short form)
