@@ -73,7 +73,7 @@ def test_pamqp_reads_what_was_written(fields: dict[str, Any], body: bytes, most:
         {"headers": {"thing": object()}},
         {"delivery_mode": 256},
     ],
-    ids=["long id", "long header", "number over 64 bits", "no AMQP type", "mode over a byte"],
+    ids=["long type", "long id", "long header", "number over 64 bits", "no AMQP type", "mode over a byte"],
 )
 def test_what_amqp_cannot_express_is_refused(fields: dict[str, Any]) -> None:
     properties = spec.Basic.Properties(message_id="id")
