@@ -48,7 +48,7 @@ migrate: bootstrap ## Bring the running databases up to date
 
 .PHONY: test check lint types borders contracts
 test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
-	pytest libs services deploy -n 4 --dist loadscope -m "not story and not compose"
+	pytest libs services deploy -n 2 --dist loadscope -m "not story and not compose"
 	pytest tests --ignore tests/chaos -m "not story and not compose"
 	pytest deploy tests -m "story and not compose"
 

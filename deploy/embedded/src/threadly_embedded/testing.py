@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -205,7 +206,11 @@ def running_gateway(folder: Path) -> Iterator[Gateway]:
         **{f"{package_of(name).upper()}_ADDRESS": f"127.0.0.1:{u.port}" for name, u in upstreams.items()},
     }
     url = f"http://127.0.0.1:{listen}"
-    nginx = Nginx(folder, root_folder() / "deploy" / "gateway" / "templates", values, f"{url}/health")
+    # nginx's workers are another user's when root runs the tests, and may not enter a clone under /root.
+    source = folder / "source"
+    for part in ("templates", "static"):
+        shutil.copytree(root_folder() / "deploy" / "gateway" / part, source / part)
+    nginx = Nginx(folder, source / "templates", values, f"{url}/health")
     with ExitStack() as stack:
         stack.enter_context(_running(nginx, folder))
         for upstream in upstreams.values():
