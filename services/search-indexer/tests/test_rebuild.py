@@ -141,7 +141,12 @@ async def test_the_projection_is_refilled_from_its_owners(
         assert len(named) == len(rows) == count, rows
         return rows
 
-    before = await eventually(partial(projected, 8), describe="the projection")
+    async def up_to_date() -> Any:
+        rows = await projected(8)
+        assert "SOLD" in {row["status"] for row in rows}
+        return rows
+
+    before = await eventually(up_to_date, describe="the projection")
     await shelf.execute("delete from search_product")
     await shelf.execute("delete from search_category")
     await shelf.execute("delete from search_seller")
