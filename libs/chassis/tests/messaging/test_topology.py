@@ -1,15 +1,18 @@
 """The topology: computed, applied as often as one likes, and its effect checked on the broker itself."""
 
+import asyncio
 from functools import partial
 
 import pytest
+from aiormq.exceptions import ChannelPreconditionFailed
 from pamqp import commands as spec
 
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.ladder import Ladder
 from threadly_chassis.messaging.publisher import Outgoing
-from threadly_chassis.messaging.topology import Topology, main
+from threadly_chassis.messaging.topology import Queue, Topology, apply_patiently, main
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.proxy import TcpProxy
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import SUBSCRIPTIONS
 
@@ -42,6 +45,37 @@ async def test_apply_is_idempotent_and_check_is_content(specimen: Specimen) -> N
     await topology.apply(connection)
     await topology.apply(connection)
     assert await topology.check(connection) == []
+
+
+@pytest.mark.integration
+async def test_apply_waits_for_a_broker_that_is_about_to_start(vhost: str) -> None:
+    topology = Topology([SUBSCRIPTIONS], LADDER)
+    async with TcpProxy.before(vhost) as door:
+        broker = BrokerConnection(door.url(vhost), "test")
+        await door.refuse()
+        with pytest.raises(ConnectionError):
+            await apply_patiently(topology, broker, seconds=0)
+        applying = asyncio.create_task(apply_patiently(topology, broker))
+        door.up.hold()
+        await door.accept()
+        await eventually(lambda: door.connections, describe="a connection that stays silent")
+        door.cut()
+        door.heal()
+        await applying
+        assert await topology.check(await broker.get()) == []
+        await broker.close()
+
+
+@pytest.mark.integration
+async def test_apply_says_a_difference_at_once(vhost: str) -> None:
+    broker = BrokerConnection(vhost, "test")
+    topology = Topology([SUBSCRIPTIONS], LADDER)
+    await apply_patiently(topology, broker)
+    first = topology.queues[0]
+    topology.queues[0] = Queue(first.name, {**first.arguments, "x-delivery-limit": 7})
+    with pytest.raises(ChannelPreconditionFailed, match="x-delivery-limit"):
+        await apply_patiently(topology, broker)
+    await broker.close()
 
 
 @pytest.mark.integration

@@ -11,9 +11,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from time import monotonic
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import (
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
 from pamqp.common import FieldTable
 
 from ..rebuild.control import with_rebuild_control
@@ -185,6 +190,27 @@ class Topology:
         return []
 
 
+async def apply_patiently(topology: Topology, connection: BrokerConnection, seconds: float = 60) -> None:
+    """Apply to a broker that may be about to start.
+
+    A fresh RabbitMQ answers before its queues' leaders can be chosen: on a busy machine a declare then took
+    its 25 s and ended the connection with "cluster_not_formed". Raises what is still wrong after `seconds`,
+    and at once a wrong password or `ChannelPreconditionFailed`.
+    """
+    deadline = monotonic() + seconds
+    while True:
+        try:
+            await topology.apply(await connection.get())
+        except ProbableAuthenticationError:
+            raise
+        except (ConnectionError, TimeoutError):
+            if monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
 def _shown(arguments: Mapping[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(arguments.items()))
 
@@ -195,7 +221,7 @@ async def _run(verb: str, topology: Topology, url: str) -> int:
     connection = BrokerConnection(url, "threadly topology")
     try:
         if verb == "apply":
-            await topology.apply(await connection.get())
+            await apply_patiently(topology, connection)
             return 0
         problems = await topology.check(await connection.get())
         findings = await probe(await connection.get())
