@@ -88,7 +88,7 @@ def test_the_gateway_serves_and_asks_strangers_to_sign_in(system: Launcher) -> N
         assert client.get("/v1/products").status_code == 200
         refused = client.get("/v1/orders")
     assert refused.status_code == 401
-    assert refused.json()["sign_in_url"] == f"http://127.0.0.1:{system.layout.ports['clerk']}/sign-in"
+    assert refused.json()["sign_in_url"] == f"http://127.0.0.1:{system.layout.ports['sandbox_clerk']}/sign-in"
 
 
 def test_what_is_killed_comes_back(system: Launcher) -> None:
