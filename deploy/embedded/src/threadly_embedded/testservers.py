@@ -7,6 +7,7 @@ wanted them is gone. ``python -m threadly_embedded.testservers start`` keeps the
 
 import argparse
 import asyncio
+import atexit
 import json
 import os
 import signal
@@ -100,6 +101,13 @@ def start_host(record: Path, *, owner: int | None = None) -> Record:
         host.terminate()
         host.wait(STOP_SECONDS)
     raise LauncherError(f"the test servers did not start: {log.read_text(errors='replace')[-2000:].strip()}")
+
+
+@atexit.register
+def _let_go() -> None:
+    """A host may outlive the one of several test processes that started it: no warning at its end."""
+    for host in _started:
+        host.returncode = host.poll() or 0
 
 
 def stop_host(record: Path) -> None:
