@@ -9,13 +9,13 @@ import stripe
 
 from threadly_contracts import Money
 from threadly_orders.domain.errors import AmountNotChargeable
+from threadly_orders.domain.provider import RefundStatus
 from threadly_orders.gateways.payments import (
     IntentRequest,
     IntentStatus,
     PaymentOutcomeUnknown,
     PaymentRefused,
     PaymentsUnavailable,
-    RefundStatus,
 )
 from threadly_orders.gateways.stripe_payments import API_VERSION, StripePayments
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from threadly_chassis.errors import Permanent, ThreadlyError, Unavailable
 from threadly_contracts import Money
 
+from ..domain.provider import ProviderEvent, RefundStatus
+
 
 class PaymentsUnavailable(Unavailable):
     """The provider did not answer, or asked us to come back: nothing was done (E034)."""
@@ -57,16 +59,6 @@ class IntentStatus(StrEnum):
     CANCELED = "canceled"
 
 
-class RefundStatus(StrEnum):
-    """Stripe's states of a refund."""
-
-    PENDING = "pending"
-    REQUIRES_ACTION = "requires_action"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why the last try to pay failed; `attempt` tells one try from the next."""
@@ -107,18 +99,6 @@ class Refund:
     id: str
     status: RefundStatus
     amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderEvent:
-    """One of Stripe's events: what happened to which object. The body is kept, never believed."""
-
-    id: str
-    type: str
-    created: datetime
-    object_id: str
-    payment_intent_id: str | None
-    body: bytes = field(repr=False)
 
 
 class PaymentGateway(Protocol):

@@ -19,6 +19,7 @@ from threadly_chassis.observability.metrics import PROVIDER_SECONDS
 from threadly_chassis.observability.tracing import span
 
 from ..domain.charges import charge_amount
+from ..domain.provider import ProviderEvent, RefundStatus
 from .payments import (
     Failure,
     Intent,
@@ -28,9 +29,7 @@ from .payments import (
     PaymentOutcomeUnknown,
     PaymentRefused,
     PaymentsUnavailable,
-    ProviderEvent,
     Refund,
-    RefundStatus,
     WebhookInvalid,
 )
 

@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 
 from threadly_chassis.db import ReadSession, WriteSession
 
-from ..gateways.payments import RefundStatus
+from ..domain.provider import RefundStatus
 from .tables import Payment
 
 #: A refund in one of these did not bring the money back.

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from threadly_chassis.db import ReadSession, WriteSession
 
-from ..gateways.payments import ProviderEvent
+from ..domain.provider import ProviderEvent
 from .tables import StripeEvent
 
 SERVICE = "stripe"

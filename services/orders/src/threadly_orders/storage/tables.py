@@ -13,8 +13,8 @@ from threadly_contracts.catalog import ProductStatus
 from threadly_contracts.orders import CheckoutEnding, OrderStatus, PaymentStatus
 
 from ..domain.checkout import CheckoutStatus
+from ..domain.provider import RefundStatus
 from ..domain.settlement import Rejection
-from ..gateways.payments import RefundStatus
 
 _LIVE = text("status in ('OPEN', 'PAYMENT_FAILED', 'COMPLETED')")
 _PAYABLE = text("status in ('OPEN', 'PAYMENT_FAILED')")

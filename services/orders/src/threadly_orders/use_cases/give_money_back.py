@@ -10,8 +10,9 @@ from threadly_contracts.orders import PaymentStatus, SaleRejected
 from ..dependencies import OrdersDeps
 from ..domain.errors import RefundFailed
 from ..domain.messages import RefundOwed
+from ..domain.provider import RefundStatus
 from ..domain.settlement import REASONS, Rejection
-from ..gateways.payments import Refund, RefundStatus
+from ..gateways.payments import Refund
 from ..storage import checkouts, payments, sync
 from ..storage.tables import Checkout, Payment
 

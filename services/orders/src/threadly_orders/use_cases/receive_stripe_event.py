@@ -6,7 +6,7 @@ from threadly_chassis.db import Transaction
 from threadly_chassis.observability.logging import get_logger
 
 from ..domain.messages import StripeEventReceived
-from ..gateways.payments import ProviderEvent
+from ..domain.provider import ProviderEvent
 from ..storage import sync
 
 _log = get_logger(__name__)
