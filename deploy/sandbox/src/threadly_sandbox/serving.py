@@ -32,7 +32,8 @@ async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
     """Serve `app` while the block runs; yields its address. Port 0 takes a free one.
 
     Raises OSError when the port is taken, and whatever the application's lifespan raises: it is run
-    here and not by uvicorn, which would end the process instead.
+    here and not by uvicorn, which would end the process instead. An `app.state.before_shutdown` is awaited
+    while connections are still open.
     """
     listener = socket.create_server((host, port), backlog=512)
     bound: int = listener.getsockname()[1]
@@ -46,5 +47,7 @@ async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
         try:
             yield f"http://{host}:{bound}"
         finally:
+            if (farewell := getattr(app.state, "before_shutdown", None)) is not None:
+                await farewell()
             server.should_exit = True
             await serving
