@@ -24,7 +24,7 @@ from .observability.errors import capture
 from .observability.logging import get_logger
 from .observability.metrics import SCHEDULE_RUNS
 from .observability.tracing import span
-from .tasks import end_tasks, wait_until
+from .tasks import end_tasks, only_own_cancellation, wait_until
 
 #: Seconds after which a dead runner's schedule is taken over; a living one renews three times in that time.
 LEASE_SECONDS = 30.0
@@ -99,7 +99,9 @@ class ScheduleRunner:
                 if not enlisted:
                     await self.enlist()
                     enlisted = True
-                if not await self.run_if_due():
+                with only_own_cancellation():
+                    ran = await self.run_if_due()
+                if not ran:
                     await wait_until(self._ending, await self._seconds_until_next())
             except Exception as error:  # noqa: BLE001 - a schedule outlives whatever happens to one run
                 _log.warning("schedule cannot run", schedule=self._entry.name, error=repr(error))

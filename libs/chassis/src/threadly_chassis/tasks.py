@@ -1,6 +1,8 @@
-"""Ending background tasks for certain."""
+"""Background tasks: ending them for certain, and only when they are meant."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _AGAIN_SECONDS = 5.0
@@ -20,6 +22,22 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
         for task in ended:
             if not task.cancelled():
                 task.exception()
+
+
+@contextmanager
+def only_own_cancellation() -> Iterator[None]:
+    """Make a cancellation that was not asked of this task a `ConnectionError`.
+
+    aiormq 7.2.4 cancels the futures of a connection that fell silent, and whoever awaits one believes to be
+    cancelled himself: relays and consumers behind a black hole ended for good, without a word (F24).
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("what was waited for was cancelled, this task was not") from error
 
 
 async def wait_until(event: asyncio.Event, seconds: float) -> bool:

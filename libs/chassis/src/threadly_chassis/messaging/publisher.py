@@ -20,6 +20,7 @@ from aiormq.exceptions import ChannelClosed
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
+from ..tasks import only_own_cancellation
 from .connection import BROKER_ERRORS, BrokerConnection
 from .fault_points import PUBLISHER_AFTER_WRITE, fault_point
 from .wire import content_frames
@@ -186,11 +187,12 @@ class Publisher:
         and costs the channel. Raises as `BatchChannel.publish_batch`.
         """
         try:
-            transport = await self._connection.transport()
-            async with asyncio.timeout(self._timeout):
-                await transport.ready()
-            channel = await self._open_channel(transport)
-            outcomes = await channel.publish_batch(messages, self._timeout)
+            with only_own_cancellation():
+                transport = await self._connection.transport()
+                async with asyncio.timeout(self._timeout):
+                    await transport.ready()
+                channel = await self._open_channel(transport)
+                outcomes = await channel.publish_batch(messages, self._timeout)
         except BROKER_ERRORS:
             await self.discard()
             raise

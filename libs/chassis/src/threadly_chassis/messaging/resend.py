@@ -21,7 +21,7 @@ from ..observability.logging import get_logger
 from ..observability.metrics import RESENT
 from ..outbox.relay import to_message
 from ..outbox.store import OutboxRow
-from ..tasks import wait_until
+from ..tasks import only_own_cancellation, wait_until
 from . import headers as h
 from .connection import BROKER_ERRORS, BrokerConnection
 from .gaps import ResendRequest
@@ -77,7 +77,8 @@ class Resender:
         wait = shortest
         while not self._ending.is_set():
             try:
-                await self._listen()
+                with only_own_cancellation():
+                    await self._listen()
                 wait = shortest
             except BROKER_ERRORS as error:
                 _log.warning("no requests for resending", queue=self._queue, error=repr(error), seconds=wait)

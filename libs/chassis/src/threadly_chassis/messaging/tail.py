@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..observability.metrics import EVENTS_PARKED, STREAM_GAPS, STREAMS_BLOCKED
+from ..tasks import only_own_cancellation
 from .breaker import Pausing
 from .connection import BROKER_ERRORS
 from .delivery import Delivery
@@ -56,7 +57,8 @@ class Tail:
         processor = Processor(self._consumer, tools, settle=_nothing_to_acknowledge, reject=_cannot_reject)
         while not self._ending:
             try:
-                await self._sweep(processor)
+                with only_own_cancellation():
+                    await self._sweep(processor)
             except (DatabaseAway, Pausing, *BROKER_ERRORS) as error:
                 _log.warning("parked streams wait", consumer=self._name, error=repr(error.__cause__ or error))
             except Exception as error:  # noqa: BLE001 - the supervisor: parked streams outlive any surprise

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..observability.logging import get_logger
+from ..tasks import only_own_cancellation
 from .connection import BROKER_ERRORS, BrokerConnection
 from .consumer import ConsumerRunner
 
@@ -48,7 +49,8 @@ class Watchdog:
             await asyncio.sleep(self._interval)
             for runner in self._runners:
                 try:
-                    await self._look_at(runner)
+                    with only_own_cancellation():
+                        await self._look_at(runner)
                 except BROKER_ERRORS as error:
                     _log.info("watchdog cannot look", consumer=runner.consumer.name, error=repr(error))
 

@@ -28,7 +28,7 @@ from ..messaging.topology import EVENTS_EXCHANGE
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..observability.metrics import OUTBOX_PUBLISHED, RELAY_CONFIRM_SECONDS
-from ..tasks import end_tasks, wait_until
+from ..tasks import end_tasks, only_own_cancellation, wait_until
 from .append import SHARDS
 from .notifier import CHANNEL
 from .store import OutboxRow, OutboxStore
@@ -112,7 +112,8 @@ class Relay:
             while True:
                 began = time.monotonic()
                 try:
-                    await self._work()
+                    with only_own_cancellation():
+                        await self._work()
                 except (psycopg.Error, *BROKER_ERRORS) as error:
                     _log.warning("relay rebuilt", error=repr(error), seconds=wait)
                 except Exception as error:  # noqa: BLE001 - the boundary: the relay must outlive any surprise

@@ -28,6 +28,7 @@ from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..outbox.relay import to_message
 from ..outbox.store import OutboxRow
+from ..tasks import only_own_cancellation
 from .checksum import CHECKSUM
 from .control import NO_ORDER
 from .snapshots import Snapshots, restate
@@ -120,7 +121,8 @@ class RebuildSource:
         while True:
             pause = _IDLE_SECONDS
             try:
-                pause = await self.step()
+                with only_own_cancellation():
+                    pause = await self.step()
             except (DBAPIError, *BROKER_ERRORS) as error:
                 _log.warning("rebuild source waits", error=repr(error), seconds=pause)
             except Exception as error:  # noqa: BLE001 - the boundary: one rebuild must not end the worker
