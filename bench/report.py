@@ -11,8 +11,9 @@ class Verdict:
     """One measured figure beside its baseline and its target.
 
     `ratio` is ours by the baseline's: the median of the rounds' own ratios, None where the target is about
-    our figure alone. `met` is None where a figure has no target and is shown for comparison. `lost` and
-    `duplicated` count events over all rounds. `rounds` holds the raw figures, by contender.
+    our figure alone. `met` is None where a figure has no target and is shown for comparison. The events lost
+    and duplicated are counted over all rounds, ours and the baseline's; None where nobody can count them.
+    `rounds` holds the raw figures, by contender.
     """
 
     measure: str
@@ -26,11 +27,13 @@ class Verdict:
     seconds: float = 0.0
     lost: int | None = None
     duplicated: int | None = None
+    baseline_lost: int | None = None
+    baseline_duplicated: int | None = None
     rounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
     notes: str = ""
 
 
-_HEADINGS = ("measure", "ours", "baseline", "", "ratio", "target", "met?", "lost/dup", "s")
+_HEADINGS = ("measure", "ours", "baseline", "", "ratio", "target", "met?", "lost/dup", "baseline's", "s")
 
 
 def _figure(value: float | None) -> str:
@@ -39,8 +42,13 @@ def _figure(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - four digits are read well
 
 
+def _counted(lost: int | None, duplicated: int | None) -> str:
+    if lost is None and duplicated is None:
+        return ""
+    return "/".join("?" if count is None else f"{count}" for count in (lost, duplicated))
+
+
 def _cells(verdict: Verdict) -> tuple[str, ...]:
-    counted = "" if verdict.lost is None else f"{verdict.lost}/{verdict.duplicated or 0}"
     return (
         verdict.measure,
         f"{_figure(verdict.ours)} {verdict.unit}".strip(),
@@ -49,7 +57,8 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
         "" if verdict.ratio is None else f"{verdict.ratio:.2f}",
         verdict.target,
         {True: "yes", False: "NO", None: ""}[verdict.met],
-        counted,
+        _counted(verdict.lost, verdict.duplicated),
+        _counted(verdict.baseline_lost, verdict.baseline_duplicated),
         f"{verdict.seconds:.0f}",
     )
 

@@ -8,11 +8,14 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Sample:
-    """One round of one contender: its figure, and what the history says of its events."""
+    """One round of one contender: its figure, and what the history says of its events.
+
+    None where a contender keeps no history: a client that only acknowledges cannot tell what it lost.
+    """
 
     figure: float
-    lost: int = 0
-    duplicated: int = 0
+    lost: int | None = None
+    duplicated: int | None = None
 
 
 Contender = Callable[[], Awaitable[Sample]]
@@ -38,20 +41,23 @@ class Rounds:
         pairs = zip(self.figures(ours), self.figures(baseline), strict=True)
         return median(mine / theirs for mine, theirs in pairs)
 
-    @property
-    def lost(self) -> int:
-        """Events that did not arrive, over all contenders and rounds."""
-        return sum(sample.lost for samples in self.samples.values() for sample in samples)
+    def lost(self, name: str) -> int | None:
+        """Events of a contender that did not arrive, over all rounds; None when it does not count them."""
+        return _total([sample.lost for sample in self.samples[name]])
 
-    @property
-    def duplicated(self) -> int:
-        """Events that had more than one effect, over all contenders and rounds."""
-        return sum(sample.duplicated for samples in self.samples.values() for sample in samples)
+    def duplicated(self, name: str) -> int | None:
+        """Events of a contender that came or took effect more than once; None when it does not count them."""
+        return _total([sample.duplicated for sample in self.samples[name]])
 
     @property
     def raw(self) -> dict[str, list[float]]:
         """Every figure by contender."""
         return {name: [round(figure, 4) for figure in self.figures(name)] for name in self.samples}
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    counted = [count for count in counts if count is not None]
+    return sum(counted) if counted else None
 
 
 async def take_turns(contenders: Mapping[str, Contender], rounds: int) -> Rounds:

@@ -58,8 +58,10 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             target=f"≥ {1 - _MOST_LOST:g} x",
             met=ratio >= 1 - _MOST_LOST,
             seconds=rounds.seconds,
-            lost=rounds.lost,
-            duplicated=rounds.duplicated,
+            lost=rounds.lost(WITH),
+            duplicated=rounds.duplicated(WITH),
+            baseline_lost=rounds.lost(WITHOUT),
+            baseline_duplicated=rounds.duplicated(WITHOUT),
             rounds=rounds.raw,
             notes=f"{_CLIENTS} transactions at once; an event adds {each * 1000:.2f} ms to each of them, "
             f"{each / _CLIENTS * 1000:.2f} ms of the machine",
@@ -74,7 +76,9 @@ async def _load(here: Place, seconds: float, *, publishes: bool) -> Sample:
     counts = await asyncio.gather(*(_client(here, n, deadline, publishes) for n in range(_CLIENTS)))
     elapsed = time.perf_counter() - started
     appended = await here.count("select count(*) from outbox_event") - before
-    return Sample(sum(counts) / elapsed, lost=sum(counts) - appended if publishes else 0)
+    missing = sum(counts) - appended
+    figure = sum(counts) / elapsed
+    return Sample(figure, max(missing, 0), max(-missing, 0)) if publishes else Sample(figure)
 
 
 async def _client(here: Place, number: int, deadline: float, publishes: bool) -> int:  # noqa: FBT001 - internal

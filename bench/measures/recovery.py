@@ -52,8 +52,10 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             target=f"≤ {_MOST_SECONDS:g} s",
             met=longest <= _MOST_SECONDS,
             seconds=rounds.seconds,
-            lost=rounds.lost,
-            duplicated=rounds.duplicated,
+            lost=rounds.lost(OURS),
+            duplicated=rounds.duplicated(OURS),
+            baseline_lost=rounds.lost(ROBUST),
+            baseline_duplicated=rounds.duplicated(ROBUST),
             rounds=rounds.raw,
             notes=f"{scale.outages} outages of {scale.outage_seconds:g} s; until the handler of the last of "
             f"{_EVENTS} events that were committed meanwhile has started",
@@ -86,13 +88,13 @@ def _all_started(running: Worker, count: int) -> bool:
 async def _robust(there: Place, seconds: float) -> Sample:
     gate = Gate(there.amqp_url)
     await gate.open()
-    arrived: list[float] = []
+    arrived: list[tuple[str, float]] = []
     done = asyncio.Event()
 
     async def on_message(message: AbstractIncomingMessage) -> None:
         await message.ack()
-        arrived.append(time.monotonic())
-        if len(arrived) >= _EVENTS:
+        arrived.append((message.message_id or "", time.monotonic()))
+        if len({name for name, _ in arrived}) >= _EVENTS:
             done.set()
 
     connection = await aio_pika.connect_robust(gate.url)
@@ -107,4 +109,5 @@ async def _robust(there: Place, seconds: float) -> Sample:
         async with asyncio.timeout(60):
             await done.wait()
     await gate.shut()
-    return Sample(max(arrived) - opened, duplicated=len(arrived) - _EVENTS)
+    figure = max(moment for _, moment in arrived) - opened
+    return Sample(figure, lost=0, duplicated=len(arrived) - _EVENTS)

@@ -47,8 +47,10 @@ def _verdict(rounds: Rounds, baseline: str, least: float) -> Verdict:
         target=f"≥ {least:g} x",
         met=ratio >= least,
         seconds=rounds.seconds,
-        lost=rounds.lost,
-        duplicated=rounds.duplicated,
+        lost=rounds.lost(OURS),
+        duplicated=rounds.duplicated(OURS),
+        baseline_lost=rounds.lost(baseline),
+        baseline_duplicated=rounds.duplicated(baseline),
         rounds=rounds.raw,
     )
 
