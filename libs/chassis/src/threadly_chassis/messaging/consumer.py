@@ -1,9 +1,7 @@
 """Running a consumer: its channel and lanes, rebuilt whenever they break.
 
 The callback only enqueues, because the client starts a task per delivery and order would be lost. A lane is
-serial; the events of one aggregate always meet the same lane. A lane takes whatever has arrived, up to 64
-messages, without lingering: under load batches fill by themselves while the previous one commits, and without
-load nothing waits for company.
+serial; the events of one aggregate always meet the same lane.
 """
 
 import asyncio
@@ -28,6 +26,7 @@ from .faults import FaultSwitch
 from .gaps import GapWatch
 from .handling import EffectHandling, Handling, HasDatabase, TransactionalHandling
 from .ladder import Ladder
+from .lanes import BATCH, LINGER, Lane, Turns
 from .outcome import HANDLER_DEADLINE
 from .parked import ParkedEvents
 from .processor import DatabaseAway, Processor, ProcessorTools
@@ -38,7 +37,6 @@ from .subscriptions import AnyConsumer, Consumer, EffectConsumer, Gate
 from .suspects import Suspects
 from .tail import Tail
 
-BATCH = 64
 PREFETCH = 4 * BATCH
 #: Seconds that messages are kept in hand while the database is away; after that they go back to the queue.
 OUTAGE_PATIENCE = 60.0
@@ -74,7 +72,8 @@ class Session:
     channel: PikaChannel
     underlay: AbstractChannel
     window: AckWindow
-    lanes: list[asyncio.Queue[Delivery | None]]
+    lanes: list[Lane]
+    turns: Turns
     #: Opened while the consumer was paused: one message at a time, until one is applied.
     is_probing: bool = False
     consumer_tag: str = ""
@@ -95,18 +94,6 @@ class Session:
     async def reject(self, delivery: Delivery) -> None:
         """Let the broker dead-letter a delivery."""
         await self.window.reject(delivery.tag)
-
-
-async def _next_batch(lane: asyncio.Queue[Delivery | None]) -> tuple[list[Delivery], bool]:
-    """Everything that has arrived, up to a batch; and whether the lane ends here."""
-    batch: list[Delivery] = []
-    item = await lane.get()
-    while item is not None:
-        batch.append(item)
-        if len(batch) == BATCH or lane.empty():
-            return batch, False
-        item = lane.get_nowait()
-    return batch, True
 
 
 class ConsumerRunner:
@@ -192,8 +179,10 @@ class ConsumerRunner:
         channel = connection.channel(publisher_confirms=False)
         await channel.initialize(timeout=10)
         underlay = await channel.get_underlay_channel()
-        lanes: list[asyncio.Queue[Delivery | None]] = [asyncio.Queue() for _ in range(self.consumer.lanes)]
-        return Session(channel, underlay, AckWindow(underlay), lanes)
+        lanes: list[Lane] = [asyncio.Queue() for _ in range(self.consumer.lanes)]
+        # Only what commits a batch together gains by a fuller one.
+        turns = Turns(LINGER if isinstance(self.consumer, Consumer) else 0.0)
+        return Session(channel, underlay, AckWindow(underlay), lanes, turns)
 
     async def _subscribe(self, session: Session) -> None:
         session.is_probing = self._breaker.is_open
@@ -232,17 +221,15 @@ class ConsumerRunner:
             "drained", consumer=self.consumer.name, unfinished=len(unfinished), in_hand=len(session.window)
         )
 
-    async def _run_lane(
-        self, lane: asyncio.Queue[Delivery | None], processor: Processor, session: Session
-    ) -> None:
+    async def _run_lane(self, lane: Lane, processor: Processor, session: Session) -> None:
         ended = False
         while not ended:
-            pending, ended = await _next_batch(lane)
-            while pending:
-                try:
-                    await processor.process(pending)
-                except DatabaseAway as away:
-                    await self._wait_for_database(away)
+            async with session.turns.batch(lane) as (pending, ended):
+                while pending:
+                    try:
+                        await processor.process(pending)
+                    except DatabaseAway as away:
+                        await self._wait_for_database(away)
             if session.is_probing and not self._breaker.is_open:
                 self.resubscribe()
 
