@@ -44,7 +44,7 @@ from .rebuild.source import RebuildSource
 from .rebuild.verdict import RebuildVerdicts
 from .schedules import ScheduleRunner, Schedules
 from .settings import Mode, ServiceSettings
-from .tasks import end_tasks
+from .tasks import end_tasks, only_own_cancellation
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 OpenDeps = Callable[[SettingsT], AbstractAsyncContextManager[HasDatabase]]
@@ -149,9 +149,10 @@ class Worker:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self.is_draining:
+        if self.is_draining:
             return
-        error = task.exception() or RuntimeError(f"{task.get_name()} ended")
+        # Nobody here cancels a task before the drain: one that was cancelled is gone like any other.
+        error = (None if task.cancelled() else task.exception()) or RuntimeError(f"{task.get_name()} ended")
         capture(error, kind="worker", task=task.get_name())
         self._on_death(error)
 
@@ -169,7 +170,8 @@ class Worker:
         wait = 0.2
         while True:
             try:
-                return await self._topology.apply(await self._consuming.get())
+                with only_own_cancellation():
+                    return await self._topology.apply(await self._consuming.get())
             except BROKER_ERRORS as error:
                 _log.warning("topology not applied", error=repr(error), seconds=wait)
                 await asyncio.sleep(wait)

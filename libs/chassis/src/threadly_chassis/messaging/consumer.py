@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
 from ..observability.logging import get_logger
-from ..tasks import end_tasks, wait_until
+from ..tasks import end_tasks, only_own_cancellation, wait_until
 from .acks import AckWindow
 from .breaker import Breaker
 from .connection import BROKER_ERRORS, BrokerConnection
@@ -149,8 +149,9 @@ class ConsumerRunner:
         wait = shortest
         while not self._draining.is_set():
             try:
-                await self._tools.deps.db.ping()
-                await self._live()
+                with only_own_cancellation():
+                    await self._tools.deps.db.ping()
+                    await self._live()
             except Exception as error:  # noqa: BLE001 - the supervisor: a consumer is never lost to an error
                 _log.warning("consumer rebuilt", consumer=self.consumer.name, error=repr(error), seconds=wait)
                 await wait_until(self._draining, wait)
