@@ -72,6 +72,14 @@ class ServiceSettings(BaseSettings):
     gap_alert_after: Annotated[float, Field(gt=0)] = 60.0
     gap_give_up_after: Annotated[float, Field(gt=0)] = 600.0
     parked_max: Annotated[int, Field(ge=1)] = 10_000
+    #: Days that an event stays in the outbox's log after its append; what rebuilds are made from.
+    history_days: Annotated[int, Field(ge=1)] = 90
+    #: Days within which the inbox refuses a duplicate: above the ladder, and what lies in dead letters.
+    inbox_days: Annotated[int, Field(ge=7)] = 180
+    #: Days that the answer to a request with an `Idempotency-Key` is repeated.
+    idempotency_days: Annotated[int, Field(ge=1)] = 7
+    #: Events in a partition of the log: retention in at most a hundred of them keeps plans short.
+    outbox_partition_events: Annotated[int, Field(ge=1000)] = 5_000_000
 
     @classmethod
     def settings_customise_sources(

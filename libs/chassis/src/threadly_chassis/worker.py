@@ -9,17 +9,16 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 
-from threadly_contracts.operations import ConsumersDeclared
-
 from .errors import Unavailable
 from .http.health import health_router
 from .messaging import Subscriptions
+from .messaging.announcing import Announcer
 from .messaging.connection import BROKER_ERRORS, BrokerConnection
 from .messaging.consumer import ConsumerRunner, ConsumerTools
 from .messaging.discards import with_discards
@@ -36,8 +35,9 @@ from .observability.errors import capture, configure_sentry
 from .observability.logging import configure_logging, get_logger
 from .observability.tracing import configure_tracing
 from .outbox import outbox_wakeup
-from .outbox.housekeeping import keep_house
+from .outbox.housekeeping import Housekeeper
 from .outbox.relays import Relays
+from .outbox.retention import Retention
 from .rebuild.control import with_rebuild_control
 from .rebuild.snapshots import Snapshots
 from .rebuild.source import RebuildSource
@@ -61,6 +61,14 @@ def _stream_rules(settings: ServiceSettings) -> StreamRules:
         give_up_after=settings.gap_give_up_after,
         parked_max=settings.parked_max,
         sweep_every=min(1.0, settings.gap_resend_after / 2),
+    )
+
+
+def _retention(settings: ServiceSettings) -> Retention:
+    return Retention(
+        history=timedelta(days=settings.history_days),
+        inbox=timedelta(days=settings.inbox_days),
+        keys=timedelta(days=settings.idempotency_days),
     )
 
 
@@ -105,6 +113,8 @@ class Worker:
         )
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
         self._resender = Resender(name, deps.db, self._consuming, Publisher(self._republishing))
+        names = [runner.consumer.name for runner in self.consumers]
+        self._announcer = Announcer(deps.db, name, names, settings.release)
         self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
         self._rebuild_source = RebuildSource(
             name,
@@ -112,6 +122,9 @@ class Worker:
             publisher=Publisher(self._rebuilding),
             looking=self._consuming,
             snapshots=snapshots or {},
+        )
+        self._housekeeper = Housekeeper(
+            self._database_url, retention=_retention(settings), span=settings.outbox_partition_events
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._draining_tasks: list[asyncio.Task[None]] = []
@@ -121,7 +134,7 @@ class Worker:
     async def __aenter__(self) -> Self:
         await self._wakeup.__aenter__()
         self._start("topology, relay and consumers", self._run_broker_side())
-        self._start("housekeeping", keep_house(self._database_url))
+        self._start("housekeeping", self._housekeeper.run())
         self._start("rebuild source", self._rebuild_source.run())
         self._start("rebuild verdicts", RebuildVerdicts(self._deps.db).run())
         for runner in self._schedules:
@@ -158,7 +171,7 @@ class Worker:
 
     async def _run_broker_side(self) -> None:
         await self._apply_topology()
-        await self._declare_consumers()
+        self._start("announcing", self._announcer.run())
         for runner in self.consumers:
             self._draining_tasks.append(self._start(runner.consumer.name, runner.run()))
         self._draining_tasks.append(self._start("resending", self._resender.run()))
@@ -176,18 +189,6 @@ class Worker:
                 _log.warning("topology not applied", error=repr(error), seconds=wait)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5.0)
-
-    async def _declare_consumers(self) -> None:
-        """Tell operations which consumers, and so which dead letters, this service has."""
-        now = datetime.now(UTC)
-        declared = ConsumersDeclared(
-            service=self._settings.service,
-            consumers=tuple(runner.consumer.name for runner in self.consumers),
-            release=self._settings.release,
-            declared_at=now,
-        )
-        async with self._deps.db.transaction() as tx:
-            await tx.publish(declared, version=int(now.timestamp() * 1000))
 
     async def check_consumers(self) -> None:
         """Raise unless every consumer is subscribed and nobody has asked for the end."""

@@ -16,6 +16,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
+from ..outbox.partitions import make_partitions, open_housekeeper
 from .database import driver_url
 
 #: An arbitrary number that all migrators lock, so that two of them take turns.
@@ -60,6 +61,9 @@ def migrate(package: str, url: str) -> None:
             connection.commit()
     finally:
         engine.dispose()
+    # Before the first row comes: what lands in a default partition would have to be moved.
+    with open_housekeeper(url) as housekeeper:
+        make_partitions(housekeeper)
 
 
 def main(arguments: list[str]) -> int:

@@ -115,7 +115,8 @@ class TransactionalHandling:
         outcomes = []
         async with self._deps.db.transaction() as tx:
             ids = [received.envelope.event_id for received in batch]
-            fresh = await inbox.mark(tx.session, self._name, ids)
+            gated = self._consumer.gate is not Gate.NONE
+            fresh = await inbox.mark(tx.session, self._name, ids, may_be_forgotten=gated)
             streams = await self._streams(tx, batch)
             for received in batch:
                 outcomes.append(await self._apply_one(tx, received, fresh, streams))
@@ -203,7 +204,8 @@ class EffectHandling:
                 context = EffectContext(**facts(received, self._deps))
                 await within_deadline(handler(received.event, context), self._deadline)
         async with self._deps.db.transaction() as tx:
-            await inbox.mark(tx.session, self._name, [event_id])
+            # It was asked for before the effect; a window that has moved since undoes nothing.
+            await inbox.mark(tx.session, self._name, [event_id], may_be_forgotten=True)
             await tell_replayer(tx, self._name, received)
             fault_point(CONSUMER_BEFORE_COMMIT)
         count_outcome(self._name, received, "duplicate" if known else "applied")

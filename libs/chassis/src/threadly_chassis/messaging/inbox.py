@@ -2,6 +2,10 @@
 
 A concurrent duplicate waits at the insert until the first transaction has ended, so it also meets a stale
 delivery that is still being worked on elsewhere.
+
+Marks are kept for a window (`outbox.retention`), whose floor rises in the transaction that drops the oldest
+ones. An event from behind the floor may have been applied and forgotten: a version gate still knows; where
+there is none, the event is a dead letter and not applied a second time.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,11 +15,19 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..errors import Permanent
+
+# Who inserts and who drops exclude each other by the table's lock, which is taken before a statement's
+# snapshot: a mark that was dropped in between and the floor that has risen over it are seen together.
 _MARK = text(
-    "insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[])) "
-    "on conflict do nothing returning event_id"
+    "with marked as (insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[])) "
+    "on conflict do nothing returning event_id) "
+    "select event_id, event_id < (select floor from inbox_window) as is_forgotten from marked"
 )
-_SEEN = text("select 1 from inbox where consumer = :consumer and event_id = :event_id")
+_SEEN = text(
+    "select exists (select from inbox where consumer = :consumer and event_id = :event_id) as is_marked, "
+    ":event_id < (select floor from inbox_window) as is_forgotten"
+)
 # Locks the rows that exist and those it creates alike, in one order, so that two batches cannot deadlock.
 _LOCK_STREAMS = text(
     "insert into inbox_stream (consumer, agg_type, agg_id, epoch, version) "
@@ -55,16 +67,38 @@ class Stream:
         self.epoch, self.version, self.event_id, self.moved = epoch, version, event_id, True
 
 
-async def mark(session: AsyncSession, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
-    """Mark events as applied and return those that were not yet."""
-    rows = await session.execute(_MARK, {"consumer": consumer, "ids": list(event_ids)})
-    return set(rows.scalars())
+class WindowExpired(Permanent):
+    """The event is older than what the inbox remembers, and nothing else tells whether it was applied."""
+
+    code = "dedup-window-expired"
+
+
+async def mark(
+    session: AsyncSession, consumer: str, event_ids: Sequence[UUID], *, may_be_forgotten: bool = False
+) -> set[UUID]:
+    """Mark events as applied and return those that were not yet.
+
+    Raises `WindowExpired` for an event from behind the window's floor, unless `may_be_forgotten`: for who has
+    another way to know what was applied.
+    """
+    rows = (await session.execute(_MARK, {"consumer": consumer, "ids": list(event_ids)})).all()
+    if not may_be_forgotten:
+        for event_id, is_forgotten in rows:
+            _refuse(event_id, is_forgotten=is_forgotten)
+    return {event_id for event_id, _ in rows}
 
 
 async def is_marked(session: AsyncSession, consumer: str, event_id: UUID) -> bool:
-    """Whether the consumer has applied the event."""
-    rows = await session.execute(_SEEN, {"consumer": consumer, "event_id": event_id})
-    return rows.first() is not None
+    """Whether the consumer has applied the event; raises `WindowExpired` when nobody remembers."""
+    row = (await session.execute(_SEEN, {"consumer": consumer, "event_id": event_id})).one()
+    if not row.is_marked:
+        _refuse(event_id, is_forgotten=row.is_forgotten)
+    return bool(row.is_marked)
+
+
+def _refuse(event_id: UUID, *, is_forgotten: bool) -> None:
+    if is_forgotten:
+        raise WindowExpired(f"{event_id} is older than the inbox's window")
 
 
 async def lock_streams(

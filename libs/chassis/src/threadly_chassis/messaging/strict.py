@@ -41,7 +41,7 @@ class _Batch:
 
     async def close(self) -> None:
         if self.applied_now:
-            await inbox.mark(self.tx.session, self._consumer, self.applied_now)
+            await inbox.mark(self.tx.session, self._consumer, self.applied_now, may_be_forgotten=True)
             await self.store.unpark(self.applied_now)
         await self.store.save()
 

@@ -15,6 +15,15 @@ OUTBOX_PUBLISHED = Counter("threadly_outbox_published", "Events confirmed by the
 OUTBOX_PENDING = Gauge("threadly_outbox_pending", "Events waiting to be published")
 OUTBOX_OLDEST_SECONDS = Gauge("threadly_outbox_oldest_seconds", "Age of the oldest waiting event")
 OUTBOX_BLOCKED = Gauge("threadly_outbox_blocked", "Aggregates whose events cannot be published")
+OUTBOX_PARTITIONS_AHEAD = Gauge(
+    "threadly_outbox_partitions_ahead", "Partitions of the log behind the one that is being written"
+)
+PARTITIONS_HELD = Gauge(
+    "threadly_partitions_held", "Partitions past their retention that something still needs", ("by",)
+)
+DEFAULT_PARTITION_ROWS = Gauge(
+    "threadly_default_partition_rows", "Rows for which no partition was made in time", ("table",)
+)
 RELAY_CONFIRM_SECONDS = Histogram(
     "threadly_relay_confirm_seconds", "Batch write to last confirm", buckets=_FAST
 )
