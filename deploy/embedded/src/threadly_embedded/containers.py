@@ -39,6 +39,7 @@ def containers() -> Iterator[dict[str, str]]:
         .with_env("POSTGRES_PASSWORD", _PASSWORD)
         .with_command(
             "postgres -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+            " -c authentication_timeout=5s"
         )
         .with_exposed_ports(5432)
         # The image starts a first server for its own set-up and then the real one.

@@ -1,12 +1,16 @@
 """A reader is refilled from its owner's history while live events go on (eventing §3.8)."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
 
+from threadly_chassis.db import Database
 from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.library.harness import Library
@@ -196,6 +200,30 @@ async def test_who_writes_while_it_begins_is_waited_for(library: Library) -> Non
         verdict = await library.verdict(rebuild)
     assert verdict.is_equal, verdict.shares
     assert verdict.shares[0].expected_aggregates == 22
+
+
+async def test_who_writes_elsewhere_is_not_waited_for(
+    library: Library, service_database: Callable[[str], str]
+) -> None:
+    """Neither in another database of the cluster, nor in this one where no event is appended."""
+    stranger = Database.open(
+        library.author.settings.model_copy(
+            update={"database_url": SecretStr(service_database("threadly_chassis.testing.library"))}
+        )
+    )
+    async with (
+        library.working(),
+        stranger.transaction() as there,
+        library.author.db.transaction() as here,
+    ):
+        await there.publish(StoryTold(story_id="elsewhere", title="", mood=""), version=1)
+        await there.session.flush()
+        await here.session.execute(text("select pg_current_xact_id()"))
+        await library.tell(*STORIES)
+        await _copied(library)
+        verdict = await library.verdict(await library.request())
+    await stranger.close()
+    assert verdict.is_equal, verdict.shares
 
 
 async def _state(library: Library, state: str) -> bool:

@@ -61,8 +61,19 @@ where rebuild_id = :rebuild_id
 _FENCE = text("""
 update rebuild_source set fence = pg_snapshot_xmax(pg_current_snapshot()) where rebuild_id = :rebuild_id
 """)
+# Who appends holds this lock until its transaction ends. The oldest running transaction (xmin) would say it,
+# too, but for the whole cluster: another database's DROP, stuck for 60 s, held rebuilds up.
 _IS_SETTLED = text("""
-select pg_snapshot_xmin(pg_current_snapshot()) >= fence from rebuild_source where rebuild_id = :rebuild_id
+select not exists (
+    select from pg_locks appends
+    join pg_locks own using (virtualtransaction)
+    where appends.locktype = 'relation' and appends.mode = 'RowExclusiveLock'
+    and appends.relation = 'outbox_event'::regclass
+    and appends.database = (select oid from pg_database where datname = current_database())
+    and own.locktype = 'transactionid' and own.granted and own.mode = 'ExclusiveLock'
+    and age(own.transactionid) > age(r.fence::xid)
+)
+from rebuild_source r where r.rebuild_id = :rebuild_id
 """)
 # Of what history holds, a scheduled event is a timer and not a state (and may have been cancelled), and a
 # blocked aggregate cannot be put on the wire.
