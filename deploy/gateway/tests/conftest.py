@@ -8,14 +8,14 @@ from threadly_embedded.testing import Gateway, running_gateway
 
 
 @pytest.fixture(scope="session")
-def started_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    folder = tmp_path_factory.mktemp("gateway")
-    # nginx's user must pass through when root runs the tests; xdist puts one more folder in between.
-    root = Path(tempfile.gettempdir())
-    for place in (folder, *(parent for parent in folder.parents if root in parent.parents)):
-        place.chmod(0o755)
-    with running_gateway(folder) as gateway:
-        yield gateway
+def started_gateway() -> Iterator[Gateway]:
+    # Not pytest's own folder: nginx's user must pass through when root runs the tests, and each other run of
+    # pytest on the machine closes that folder's parent again (then a page was 403).
+    with tempfile.TemporaryDirectory(prefix="threadly-gateway-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with running_gateway(folder) as gateway:
+            yield gateway
 
 
 @pytest.fixture

@@ -31,10 +31,8 @@ async def test_it_becomes_ready_works_and_drains_on_sigterm(specimen: Specimen, 
     assert _get(process.port, "/health/live")[0] == 200
     await specimen.write("first")
     await eventually(lambda: _applied(specimen, 1), describe="the first effect")
-    assert (
-        'threadly_consumed_total{consumer="specimen.every",outcome="applied"}'
-        in _get(process.port, "/metrics")[1]
-    )
+    counted = 'threadly_consumed_total{consumer="specimen.every",outcome="applied"}'
+    await eventually(lambda: counted in _get(process.port, "/metrics")[1], describe="it is counted, too")
     await specimen.write(*(f"note-{number}" for number in range(50)))
     process.send_signal(signal.SIGTERM)
     await eventually(lambda: process.poll() is not None, timeout=30, describe="its end")
