@@ -7,6 +7,8 @@ import pytest
 from aiormq.abc import AbstractChannel
 
 from threadly_chassis.messaging.acks import AckWindow
+from threadly_chassis.tasks import end_tasks
+from threadly_chassis.testing import eventually
 
 
 class Wire:
@@ -34,22 +36,45 @@ class Wire:
         self.frames.append((verb, tag, multiple))
 
 
-def _window(tags: int) -> tuple[AckWindow, Wire]:
+def _window(tags: int, patience: float = 60.0) -> tuple[AckWindow, Wire]:
     wire = Wire(tags)
-    window = AckWindow(cast("AbstractChannel", wire))
+    window = AckWindow(cast("AbstractChannel", wire), patience=patience)
     for tag in range(1, tags + 1):
         window.took(tag)
     return window, wire
 
 
-async def test_a_contiguous_prefix_goes_in_one_frame() -> None:
+async def test_a_contiguous_prefix_goes_in_one_frame_and_takes_what_waited_behind_it_along() -> None:
     window, wire = _window(5)
     wire.drain(9)
     await window.settle([3, 1, 2, 5])
-    assert wire.frames == [("ack", 3, True), ("ack", 5, False)]
+    assert wire.frames == [("ack", 3, True)]
     await window.settle([4])
-    assert wire.frames[2:] == [("ack", 4, True)]
+    assert wire.frames[1:] == [("ack", 5, True)]
     assert len(window) == 0
+
+
+async def test_behind_a_lane_that_takes_long_an_acknowledgement_waits_for_a_moment_only() -> None:
+    window, wire = _window(4, patience=0.001)
+    wire.drain(9)
+    late = asyncio.create_task(window.answer_late())
+    await window.settle([2, 4])
+    await eventually(lambda: len(window) == 2, describe="the two acknowledgements")
+    assert wire.frames == [("ack", 2, False), ("ack", 4, False)]
+    await window.settle([3])
+    await eventually(lambda: len(window) == 1, describe="the third")
+    await window.settle([1])
+    assert wire.frames[2:] == [("ack", 3, False), ("ack", 1, True)]
+    await end_tasks(late)
+
+
+async def test_at_the_end_everything_that_is_dealt_with_is_answered_and_nothing_else() -> None:
+    window, wire = _window(3)
+    wire.drain(9)
+    await window.settle([3])
+    await window.answer_all()
+    assert wire.frames == [("ack", 3, False)]
+    assert len(window) == 2
 
 
 @pytest.mark.parametrize("answer", ["settle", "reject"])

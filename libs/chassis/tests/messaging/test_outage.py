@@ -109,8 +109,8 @@ async def test_the_watchdog_resubscribes_a_consumer_that_gets_nothing(specimen: 
         session = every.session
         assert session
         # The broker forgets the consumer and does not say so: what a wedged channel looks like from here.
-        session.underlay.on_consumer_cancel_callbacks.clear()
-        await session.underlay.basic_cancel(session.consumer_tag)
+        session.channel.on_consumer_cancel_callbacks.clear()
+        await session.channel.basic_cancel(session.consumer_tag)
         watching = asyncio.create_task(
             Watchdog([every], worker._consuming, interval=0.1, stuck_seconds=0.5).run()
         )

@@ -24,7 +24,7 @@ BROKER_ERRORS = (
 #: Seconds of silence that both sides agree on; `?heartbeat=` in the URL wins. The broker hangs up after two
 #: of them, aiormq after 3 * (heartbeat + 1): a black hole is noticed within 21 s.
 _HEARTBEAT = 6
-_CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 10.0
 
 
 class BrokerConnection:
@@ -54,7 +54,7 @@ class BrokerConnection:
                 await self._drop()
                 self._connection = await aio_pika.connect(
                     self._url,
-                    timeout=_CONNECT_TIMEOUT,
+                    timeout=CONNECT_TIMEOUT,
                     heartbeat=self._heartbeat,
                     client_properties={"connection_name": self._name},
                 )

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aio_pika.abc import AbstractChannel as PikaChannel
-from aio_pika.abc import AbstractIncomingMessage
-from aiormq.abc import AbstractChannel
+from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import ChannelClosed
 
 from ..observability.logging import get_logger
 from ..tasks import end_tasks, only_own_cancellation, wait_until
 from .acks import AckWindow
 from .breaker import Breaker
-from .connection import BROKER_ERRORS, BrokerConnection
+from .connection import BROKER_ERRORS, CONNECT_TIMEOUT, BrokerConnection
 from .dead_letters import FailureWay
 from .delivery import Delivery
 from .faults import FaultSwitch
 from .gaps import GapWatch
 from .handling import EffectHandling, Handling, HasDatabase, TransactionalHandling
+from .incoming import DeliveryChannel, incoming
 from .ladder import Ladder
 from .lanes import BATCH, LINGER, Lane, Turns
 from .outcome import HANDLER_DEADLINE
@@ -69,8 +69,7 @@ class ConsumerStopped(Exception):
 class Session:
     """One life of a consumer's channel: from subscribing until something ends it."""
 
-    channel: PikaChannel
-    underlay: AbstractChannel
+    channel: DeliveryChannel
     window: AckWindow
     lanes: list[Lane]
     turns: Turns
@@ -80,9 +79,9 @@ class Session:
     last_delivery_at: float = 0.0
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def take(self, message: AbstractIncomingMessage) -> None:
+    async def take(self, message: DeliveredMessage) -> None:
         """Put a delivery into its lane; nothing else happens in the callback."""
-        delivery = Delivery(message)
+        delivery = Delivery(incoming(message))
         self.last_delivery_at = asyncio.get_running_loop().time()
         self.window.took(delivery.tag)
         self.lanes[zlib.crc32(delivery.lane_key.encode()) % len(self.lanes)].put_nowait(delivery)
@@ -164,47 +163,48 @@ class ConsumerRunner:
         session = await self._open()
         processor = self._processor(session)
         lanes = [asyncio.create_task(self._run_lane(lane, processor, session)) for lane in session.lanes]
+        acks = asyncio.create_task(session.window.answer_late())
         try:
             await self._subscribe(session)
             self.session = session
-            await self._until_it_ends(session, lanes)
+            await self._until_it_ends(session, lanes, acks)
         finally:
             self.session = None
-            await end_tasks(*lanes)
+            await end_tasks(*lanes, acks)
             with contextlib.suppress(*BROKER_ERRORS):
-                async with asyncio.timeout(5):
-                    await session.channel.close()
+                await session.channel.close(ChannelClosed(0, "the consumer ends"), timeout=5)
 
     async def _open(self) -> Session:
-        connection = await self._tools.connection.get()
-        channel = connection.channel(publisher_confirms=False)
-        await channel.initialize(timeout=10)
-        underlay = await channel.get_underlay_channel()
+        channel = await DeliveryChannel.over(await self._tools.connection.transport())
         lanes: list[Lane] = [asyncio.Queue() for _ in range(self.consumer.lanes)]
         # Only what commits a batch together gains by a fuller one.
         turns = Turns(LINGER if isinstance(self.consumer, Consumer) else 0.0)
-        return Session(channel, underlay, AckWindow(underlay), lanes, turns)
+        return Session(channel, AckWindow(channel), lanes, turns)
 
     async def _subscribe(self, session: Session) -> None:
         session.is_probing = self._breaker.is_open
-        await session.channel.set_qos(prefetch_count=1 if session.is_probing else PREFETCH)
-        session.underlay.on_consumer_cancel_callbacks.add(lambda _: session.cancelled.set())
-        queue = await session.channel.get_queue(self.consumer.name)
+        name, channel = self.consumer.name, session.channel
+        await channel.basic_qos(prefetch_count=1 if session.is_probing else PREFETCH, timeout=CONNECT_TIMEOUT)
+        channel.on_consumer_cancel_callbacks.add(lambda _: session.cancelled.set())
+        await channel.queue_declare(name, passive=True, timeout=CONNECT_TIMEOUT)
         self._subscribed_at = session.last_delivery_at = asyncio.get_running_loop().time()
-        session.consumer_tag = await queue.consume(session.take)
-        _log.info("consuming", consumer=self.consumer.name)
+        consuming = await channel.basic_consume(name, session.take, timeout=CONNECT_TIMEOUT)
+        session.consumer_tag = consuming.consumer_tag or ""
+        _log.info("consuming", consumer=name)
 
-    async def _until_it_ends(self, session: Session, lanes: list[asyncio.Task[None]]) -> None:
+    async def _until_it_ends(
+        self, session: Session, lanes: list[asyncio.Task[None]], acks: asyncio.Task[None]
+    ) -> None:
         ends: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(session.channel.closed()),
+            session.channel.closing,
             asyncio.create_task(session.cancelled.wait()),
             asyncio.create_task(self._draining.wait()),
         ]
         try:
-            await asyncio.wait([*ends, *lanes], return_when=asyncio.FIRST_COMPLETED)
-            for lane in lanes:
-                if lane.done():
-                    lane.result()
+            await asyncio.wait([*ends, *lanes, acks], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*lanes, acks):
+                if task.done():
+                    task.result()
             if not self._draining.is_set():
                 raise ConsumerStopped("the broker ended the channel or the subscription")
             await self._finish(session, lanes)
@@ -214,10 +214,11 @@ class ConsumerRunner:
 
     async def _finish(self, session: Session, lanes: list[asyncio.Task[None]]) -> None:
         """Drain: what was delivered is finished and acknowledged, within 25 seconds."""
-        await session.underlay.basic_cancel(session.consumer_tag, timeout=5)
+        await session.channel.basic_cancel(session.consumer_tag, timeout=5)
         for lane in session.lanes:
             lane.put_nowait(None)
         _, unfinished = await asyncio.wait(lanes, timeout=DRAIN_SECONDS)
+        await session.window.answer_all()
         _log.info(
             "drained", consumer=self.consumer.name, unfinished=len(unfinished), in_hand=len(session.window)
         )

@@ -12,6 +12,7 @@ from threadly_contracts import UPCASTERS, Event, UpcastError
 
 from ..errors import Permanent
 from . import headers as h
+from .incoming import Incoming
 from .subscriptions import AnyConsumer
 
 
@@ -58,7 +59,7 @@ class Delivery:
 
     __slots__ = ("headers", "message", "tag")
 
-    def __init__(self, message: AbstractIncomingMessage) -> None:
+    def __init__(self, message: Incoming | AbstractIncomingMessage) -> None:
         self.message = message
         self.headers: dict[str, Any] = dict(message.headers)
         self.tag = message.delivery_tag or 0

@@ -40,7 +40,7 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def batch(self, lane: Lane) -> AsyncIterator[tuple[list[Delivery], bool]]:
-        """Wait for messages and give them, and whether the lane ends; the block is this lane's work on them."""
+        """Wait for messages and give them, and whether the lane ends; the block is the work on them."""
         first = await lane.get()
         has_turn = await self._wait(lane)
         try:
