@@ -49,7 +49,7 @@ migrate: bootstrap ## Bring the running databases up to date
 .PHONY: test check lint types borders contracts
 test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
 	pytest libs services deploy -n 2 --dist loadscope --deselect libs/chassis/tests/messaging/test_strict_kills.py::test_a_parked_event_that_kills_its_process_is_given_up_too -m "not story and not compose"
-	pytest tests --ignore tests/chaos -m "not story and not compose"
+	pytest tests bench --ignore tests/chaos -m "not story and not compose"
 	pytest deploy tests -m "story and not compose"
 
 check: lint types borders contracts ## Everything that can be judged without running the system
@@ -67,6 +67,7 @@ types: bootstrap ## Types, strict, sources and tests (mypy)
 	done; [ -z "$$failed" ]
 	mypy --no-error-summary tools tests/architecture
 	mypy --no-error-summary tests/chaos
+	mypy --no-error-summary bench
 
 borders: bootstrap ## Who may import whom (import-linter), declared imports (deptry), the rules of this project
 	lint-imports

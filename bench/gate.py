@@ -19,19 +19,27 @@ class Gate:
         self.url = urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
         self._server: asyncio.Server | None = None
         self._inside: set[asyncio.StreamWriter] = set()
+        self._passing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen; raises `OSError` when the port was taken meanwhile."""
         self._server = await asyncio.start_server(self._pass, LOOPBACK, self._port)
 
     async def shut(self) -> None:
-        """Refuse new connections, and reset those there are."""
+        """Refuse new connections, and cut off those there are; returns when all are out."""
         if self._server is not None:
             self._server.close()
         for writer in tuple(self._inside):
             writer.transport.abort()
+        if self._passing:
+            await asyncio.wait(self._passing)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(*self._behind)
         self._inside |= {writer, there_writer}
         try:

@@ -13,7 +13,7 @@ class Verdict:
     `ratio` is ours by the baseline's: the median of the rounds' own ratios, None where the target is about
     our figure alone. `met` is None where a figure has no target and is shown for comparison. The events lost
     and duplicated are counted over all rounds, ours and the baseline's; None where nobody can count them.
-    `rounds` holds the raw figures, by contender.
+    `others` is how many cores others used meanwhile. `rounds` holds the raw figures, by contender.
     """
 
     measure: str
@@ -29,11 +29,24 @@ class Verdict:
     duplicated: int | None = None
     baseline_lost: int | None = None
     baseline_duplicated: int | None = None
+    others: float | None = None
     rounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
     notes: str = ""
 
 
-_HEADINGS = ("measure", "ours", "baseline", "", "ratio", "target", "met?", "lost/dup", "baseline's", "s")
+_HEADINGS = (
+    "measure",
+    "ours",
+    "baseline",
+    "",
+    "ratio",
+    "target",
+    "met?",
+    "lost/dup",
+    "baseline's",
+    "s",
+    "others",
+)
 
 
 def _figure(value: float | None) -> str:
@@ -60,6 +73,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
         _counted(verdict.lost, verdict.duplicated),
         _counted(verdict.baseline_lost, verdict.baseline_duplicated),
         f"{verdict.seconds:.0f}",
+        "" if verdict.others is None else f"{verdict.others:.2f}",
     )
 
 

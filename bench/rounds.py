@@ -70,10 +70,3 @@ async def take_turns(contenders: Mapping[str, Contender], rounds: int) -> Rounds
         for name in (*names[first:], *names[:first]):
             samples[name].append(await contenders[name]())
     return Rounds(samples, time.monotonic() - started)
-
-
-def percentile(figures: Sequence[float], share: float) -> float:
-    """The smallest figure that at least `share` of all do not exceed (nearest rank)."""
-    ordered = sorted(figures)
-    rank = max(1, -(-len(ordered) * share // 1))
-    return ordered[min(int(rank), len(ordered)) - 1]

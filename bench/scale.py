@@ -18,9 +18,13 @@ class Scale:
     catch_up_events: int
     outage_seconds: float
     outages: int
+    most_seconds: float
+    """For one measure; one that takes longer is given up and said to have failed."""
+    calm_seconds: float
+    """How long a measure waits, at most, for a machine that others leave alone."""
 
 
-#: Under two minutes: to see that nothing is far off.
+#: Under four minutes: to see that nothing is far off.
 QUICK = Scale(
     rounds=3,
     relay_events=10_000,
@@ -33,18 +37,22 @@ QUICK = Scale(
     catch_up_events=30_000,
     outage_seconds=12.0,
     outages=1,
+    most_seconds=240.0,
+    calm_seconds=0.0,
 )
-#: What is judged: every measure takes a minute or more.
+#: What is judged: every measure takes a minute or more, all together 15 to 25 of them.
 FULL = Scale(
     rounds=7,
-    relay_events=50_000,
-    gathered_events=10_000,
-    consumed_events=30_000,
-    one_by_one_events=4_000,
+    relay_events=30_000,
+    gathered_events=8_000,
+    consumed_events=20_000,
+    one_by_one_events=3_000,
     append_seconds=6.0,
     latency_seconds=20.0,
     latency_rounds=4,
     catch_up_events=1_000_000,
     outage_seconds=20.0,
     outages=3,
+    most_seconds=900.0,
+    calm_seconds=60.0,
 )

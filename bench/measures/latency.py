@@ -12,10 +12,10 @@ from ..baselines.round_trip import round_trips
 from ..pacing import at_rate
 from ..place import Place, Servers, place
 from ..report import Verdict
-from ..rounds import percentile
 from ..running import Worker, worker
 from ..scale import Scale
 from ..service import CONSUMER, ItemWeighed, read_record
+from ..statistics import percentile
 
 RATE = 100.0
 _TARGETS = ((0.5, 10.0), (0.99, 30.0))
