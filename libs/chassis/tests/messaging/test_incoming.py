@@ -28,9 +28,15 @@ async def connection(vhost: str) -> AsyncIterator[BrokerConnection]:
 
 
 async def _publish(connection: BrokerConnection, *bodies: bytes) -> None:
-    given = {"app_id": "a", "content_type": "text/plain", "correlation_id": "c", "message_id": "m"}
     properties = spec.Basic.Properties(
-        **given, message_type="t", timestamp=_MOMENT, headers={"x": 1}, delivery_mode=2
+        app_id="a",
+        content_type="text/plain",
+        correlation_id="c",
+        delivery_mode=2,
+        headers={"x": 1},
+        message_id="m",
+        message_type="t",
+        timestamp=_MOMENT,
     )
     await Publisher(connection).publish([Outgoing("", "q", properties, body) for body in bodies])
 
