@@ -68,7 +68,7 @@ class Bench:
         deadline = clock.time() + _PATIENCE
         # No `asyncio.timeout`: aiormq closes a channel whose question is cancelled half-way, and the next
         # question on it then waited for ever.
-        while (message := await source.get(fail=False)) is None and clock.time() < deadline:
+        while (message := await source.get(fail=False)) is None and clock.time() < deadline:  # noqa: ASYNC110 - a broker is asked
             await asyncio.sleep(0.02)
         return message
 
