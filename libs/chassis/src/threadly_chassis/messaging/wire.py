@@ -76,7 +76,8 @@ _PROPERTIES: Final[tuple[tuple[str, int, Callable[[Any], bytes]], ...]] = (
 def content_frames(channel: int, properties: spec.Basic.Properties, body: bytes, most: int) -> bytes:
     """Write a message's header frame and its body frames of at most `most` bytes of content.
 
-    Raises `ValueError`, `TypeError` or `struct.error` for what AMQP cannot express.
+    Raises `ValueError`, `TypeError` or `struct.error` for what AMQP cannot express. A header is one frame:
+    over `most` the broker would close the connection, with everybody else's messages on it.
     """
     flags, parts = 0, []
     for name, flag, written in _PROPERTIES:
@@ -85,6 +86,8 @@ def content_frames(channel: int, properties: spec.Basic.Properties, body: bytes,
             flags |= flag
             parts.append(written(value))
     header = _content(_BASIC_CLASS, 0, len(body), flags) + b"".join(parts)
+    if len(header) > most:
+        raise ValueError(f"the header has {len(header)} bytes, {most} fit into a frame")
     frames = [_frame(_HEADER, channel, len(header)), header, _FRAME_END]
     for start in range(0, len(body), most):
         piece = body[start : start + most]
