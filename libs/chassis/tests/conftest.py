@@ -10,7 +10,8 @@ from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.ladder import Ladder
 from threadly_chassis.messaging.publisher import Publisher
 from threadly_chassis.messaging.topology import Topology
-from threadly_chassis.testing.specimen.harness import LADDER, SPECIMEN, Process, Processes, Specimen
+from threadly_chassis.testing.specimen.harness import LADDER, SPECIMEN, Processes, Specimen
+from threadly_chassis.testing.specimen.processes import Process
 from threadly_chassis.testing.specimen.service import SUBSCRIPTIONS, SpecimenSettings
 
 

@@ -3,14 +3,13 @@
 import asyncio
 import json
 import os
-import random
-import socket
+import signal
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import urllib.request
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,11 +23,14 @@ from ...messaging.publisher import Publisher
 from ...messaging.topology import EVENTS_EXCHANGE, Topology, dead_letter_queue, wait_queue
 from ...outbox.relay import Relay
 from ...tasks import end_tasks
+from ...worker import Worker
 from ..history import ConsumerLog, Fact, History, Order
-from ..probes import eventually
+from ..ports import free_port
 from ..rabbit import RabbitManagement
-from .harness import LADDER, SPECIMEN, Process, Specimen
-from .service import SUBSCRIPTIONS, SpecimenSettings, write_note
+from .harness import LADDER, SPECIMEN, Specimen
+from .load import patience, patiently
+from .processes import Process
+from .service import SUBSCRIPTIONS, SpecimenSettings
 
 _APPENDED = (
     "select event_id, agg_id, agg_version from outbox_event "
@@ -40,70 +42,6 @@ _PENDING = (
 )
 #: A queue that is bound to all events and read by nobody until the end: the publish log.
 TAP = "chaos.tap"
-
-
-def patience(seconds: float) -> float:
-    """Stretch a bound by how often this machine's processors are wanted at once; alone, it is the bound."""
-    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-async def patiently(probe: Callable[[], Any], *, describe: str, seconds: float = 30.0) -> None:
-    """`eventually`, within a bound that is stretched by `patience`."""
-    await eventually(probe, timeout=patience(seconds), describe=describe)
-
-
-class RolledBack(Exception):
-    """The load changes its mind after it has published: nothing of that may ever be seen."""
-
-
-@dataclass
-class Load:
-    """Writers on several aggregates, steered by a seed; a part of their transactions is rolled back."""
-
-    specimen: Specimen
-    chance: random.Random
-    aggregates: int = 8
-    rollback_share: float = 0.1
-    pause: float = 0.1
-    """Mean seconds between one writer's transactions."""
-    says: Sequence[str] = ("",)
-    committed: int = 0
-    errors: list[str] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def running(self, writers: int = 2) -> AsyncIterator[None]:
-        """Write for the block's time."""
-        tasks = [asyncio.create_task(self._write_on()) for _ in range(writers)]
-        try:
-            yield
-        finally:
-            await end_tasks(*tasks)
-
-    async def reaches(self, count: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as `eventually`
-        """Wait until this many transactions have been committed since the beginning."""
-        await patiently(lambda: self.committed >= count, seconds=timeout, describe=f"{count} transactions")
-
-    async def goes_on(self, more: int = 30) -> None:
-        """Wait until `more` transactions have been committed from now on."""
-        await self.reaches(self.committed + more)
-
-    async def _write_on(self) -> None:
-        while True:
-            try:
-                await self._write_once()
-            except RolledBack:
-                pass
-            except (SQLAlchemyError, OSError) as error:
-                self.errors.append(repr(error))
-            await asyncio.sleep(self.chance.uniform(0, 2 * self.pause))
-
-    async def _write_once(self) -> None:
-        async with self.specimen.db.transaction() as tx:
-            note = f"note-{self.chance.randrange(self.aggregates)}"
-            await write_note(tx, note, self.chance.choice(self.says))
-            if self.chance.random() < self.rollback_share:
-                raise RolledBack
-        self.committed += 1
 
 
 @dataclass
@@ -128,7 +66,7 @@ class Cluster:
         return started
 
     def _start_one(self, module: str, extra: Mapping[str, str]) -> Process:
-        settings, port = self.specimen.settings, _free_port()
+        settings, port = self.specimen.settings, free_port()
         environment = {
             **os.environ,
             "THREADLY_SPECIMEN_DATABASE_URL": self.specimen.database_url,
@@ -139,10 +77,31 @@ class Cluster:
             "THREADLY_SPECIMEN_DELIVERIES": str(self.folder / "deliveries"),
             **extra,
         }
-        with (self.folder / f"worker-{port}.log").open("wb") as log:
-            process = Process([sys.executable, "-m", module], env=environment, stdout=log, stderr=log)
-        process.port = port
-        return process
+        return Process(module, port, environment, self.folder / f"worker-{port}.log")
+
+    @asynccontextmanager
+    async def working(self, count: int = 2, **settings: Any) -> AsyncIterator[list[Worker]]:
+        """Run workers in this process, from when all consume: for faults that need no process to die."""
+        changed = self.specimen.settings.model_copy(
+            update={"deliveries": str(self.folder / "deliveries"), **settings}
+        )
+        specimen = replace(self.specimen, settings=changed)
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(specimen.working()) for _ in range(count)]
+
+    async def dies(self, process: Process, *, seconds: float = 60.0) -> None:
+        """Wait until a process that was to be killed has been."""
+        await patiently(lambda: process.poll() is not None, seconds=seconds, describe="a process's death")
+        self.running.remove(process)
+        if process.returncode != -signal.SIGKILL:
+            raise AssertionError(f"ended with {process.returncode}, was to be killed")
+
+    async def measured(self, metric: str) -> float:
+        """The sum of a metric over the living processes; `metric` is a sample's name with all its labels."""
+        living = [process for process in self.running if process.poll() is None]
+        pages = await asyncio.gather(*(asyncio.to_thread(_metrics, process.port) for process in living))
+        lines = [line.rpartition(" ") for page in pages for line in page.splitlines()]
+        return sum(float(value) for name, _, value in lines if name == metric)
 
     async def consuming(self, count: int = 2) -> None:
         """Wait until every queue has this many consumers; only then is everybody at work."""
@@ -181,7 +140,7 @@ class Cluster:
     ) -> None:
         while True:
             for process in [process for process in alive if process.poll() is not None]:
-                deaths.append(process.returncode)
+                deaths.append(process.returncode or 0)
                 alive.remove(process)
                 self.running.remove(process)
                 alive += self.start(1, **environment)
@@ -202,7 +161,8 @@ class Cluster:
     async def at_rest(self, *, seconds: float = 30.0, **dead: int) -> float:
         """Wait until every committed event has come to its end for every consumer; returns the seconds.
 
-        Its end is a mark in the inbox or, for `dead` of them per consumer (`every=1`), a dead letter.
+        Its end is a mark in the inbox or, for `dead` of them per consumer (`every=1`), a dead letter in
+        its queue.
         """
         started = time.monotonic()
         await patiently(lambda: self._is_at_rest(dead), seconds=seconds, describe="everything at rest")
@@ -217,7 +177,16 @@ class Cluster:
         ends = {c.name: marks.get(c.name, 0) + dead.get(c.name.partition(".")[2], 0) for c in SUBSCRIPTIONS}
         if pending or set(ends.values()) != {committed}:
             raise AssertionError(f"{committed} committed, {pending} of them pending; ended: {ends}")
+        letters = {name: await self._depth(dead_letter_queue(f"specimen.{name}")) for name in dead}
+        if any(letters[name] < count for name, count in dead.items()):
+            raise AssertionError(f"dead letters: {letters}, expected: {dead}")
         return True
+
+    async def _depth(self, queue: str) -> int:
+        try:
+            return await self.specimen.depth(queue)
+        except BROKER_ERRORS as error:
+            raise AssertionError("the broker does not answer") from error
 
     async def _query(self, statement: str, **values: Any) -> list[Any]:
         return list(await self.specimen.query(statement, **values))
@@ -312,10 +281,9 @@ class Cluster:
         return history
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        return str(answer.read().decode())
 
 
 def _fact(message: Any) -> Fact:

@@ -2,9 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +17,9 @@ from ...messaging.connection import BrokerConnection
 from ...messaging.publisher import Outgoing, Publisher
 from ...schedules import Schedules
 from ...worker import Worker
+from ..ports import free_port
 from ..probes import eventually
+from .processes import Process
 from .service import (
     SUBSCRIPTIONS,
     SpecimenDeps,
@@ -115,12 +114,6 @@ class Specimen:
             yield worker
 
 
-class Process(subprocess.Popen[bytes]):
-    """A worker process and the port of its door."""
-
-    port: int
-
-
 @dataclass
 class Processes:
     """Worker processes that a test starts and that may be made to die."""
@@ -130,10 +123,7 @@ class Processes:
     module: str = f"{SPECIMEN}.worker"
 
     def start(self, fault: str = "", amqp_url: str | None = None) -> Process:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        settings = self.specimen.settings
+        settings, port = self.specimen.settings, free_port()
         environment = os.environ | {
             "THREADLY_SPECIMEN_DATABASE_URL": self.specimen.database_url,
             "THREADLY_AMQP_URL": amqp_url or settings.amqp_url.get_secret_value(),
@@ -142,8 +132,7 @@ class Processes:
             "THREADLY_SPECIMEN_WORKER_PORT": str(port),
             "THREADLY_FAULT": fault,
         }
-        process = Process([sys.executable, "-m", self.module], env=environment, stdout=subprocess.DEVNULL)
-        process.port = port
+        process = Process(self.module, port, environment)
         self.running.append(process)
         return process
 

@@ -59,5 +59,11 @@ SUBSCRIPTIONS = Subscriptions(
     EffectConsumer("specimen.outside", handlers={NoteWrittenWithMood: _outside, NoteWrittenAnew: _outside}),
 )
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run it, as the environment says."""
     run_worker(SpecimenSettings(), open_deps=open_deps, subscriptions=SUBSCRIPTIONS)
+
+
+if __name__ == "__main__":
+    main()

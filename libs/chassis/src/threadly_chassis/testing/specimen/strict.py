@@ -29,5 +29,11 @@ async def _step(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
 
 STRICT = Subscriptions("specimen", Consumer(ORDERED, gate=Gate.STRICT, handlers={NoteWritten: _step}))
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run it, as the environment says."""
     run_worker(SpecimenSettings(), open_deps=open_deps, subscriptions=STRICT)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,5 +3,11 @@
 from ...worker import run_worker
 from .service import SUBSCRIPTIONS, SpecimenSettings, open_deps
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run it, as the environment says."""
     run_worker(SpecimenSettings(), open_deps=open_deps, subscriptions=SUBSCRIPTIONS)
+
+
+if __name__ == "__main__":
+    main()
