@@ -13,17 +13,30 @@ from pathlib import Path
 
 import pytest
 
+from threadly_chassis.testing.identity import TestIdentity
 from threadly_chassis.testing.postgres import clone, ensure_template
 from threadly_chassis.testing.rabbit import RabbitManagement, vhost_url
-from threadly_chassis.testing.specimen.cluster import Cluster, Load, open_specimen
+from threadly_chassis.testing.service import settings_for
+from threadly_chassis.testing.specimen.cluster import Cluster, open_specimen
 from threadly_chassis.testing.specimen.harness import LADDER, SPECIMEN
+from threadly_chassis.testing.specimen.load import Load
+from threadly_chassis.testing.specimen.service import SUBSCRIPTIONS
 from threadly_embedded.breakable import BreakablePostgres, Broker, breakable_broker, breakable_postgres
+from threadly_operations.dependencies import OperationsDeps, open_deps
+from threadly_operations.settings import OperationsSettings
+from threadly_operations.storage.tables import ConsumerRow
 
 
 @pytest.fixture(scope="session")
 def seed() -> int:
     """`SEED=` repeats a run's choices; the schedule of the machine cannot be repeated."""
     return int(os.environ.get("SEED") or random.randrange(1_000_000))  # noqa: S311 - no secret
+
+
+@pytest.fixture(scope="session")
+def length() -> int:
+    """How long loads last and how often faults come: 1 in the short form, `LENGTH=` in the long one."""
+    return int(os.environ.get("LENGTH") or 1)
 
 
 @pytest.fixture
@@ -98,7 +111,25 @@ async def _on(
 
 
 @pytest.fixture
-def load(seed: int) -> Callable[[Cluster], Load]:
+async def operations(
+    cluster: Cluster, service_database: Callable[[str], str], identity: TestIdentity
+) -> AsyncIterator[OperationsDeps]:
+    """What operations' use cases are handed, on the cluster's broker; the specimen's consumers are known."""
+    amqp_url = cluster.specimen.settings.amqp_url.get_secret_value()
+    settings = settings_for(
+        OperationsSettings, service_database("threadly_operations"), identity, amqp_url=amqp_url
+    )
+    async with open_deps(settings) as deps:
+        async with deps.db.transaction() as tx:
+            tx.session.add_all(
+                ConsumerRow(name=c.name, service="specimen", release="1", declared_at=deps.clock.now())
+                for c in SUBSCRIPTIONS
+            )
+        yield deps
+
+
+@pytest.fixture
+def load(seed: int, length: int) -> Callable[[Cluster], Load]:
     """`load(cluster)` writes on the cluster's service."""
-    print(f"SEED={seed}")  # noqa: T201 - shown when the test fails
-    return lambda cluster: Load(cluster.specimen, random.Random(seed))  # noqa: S311 - no secret
+    print(f"SEED={seed} LENGTH={length}")  # noqa: T201 - shown when the test fails
+    return lambda cluster: Load(cluster.specimen, random.Random(seed), length)  # noqa: S311 - no secret

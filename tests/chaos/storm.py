@@ -13,7 +13,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from threadly_chassis.testing.proxy import TcpProxy
-from threadly_chassis.testing.specimen.cluster import Cluster, Load
+from threadly_chassis.testing.specimen.cluster import Cluster
+from threadly_chassis.testing.specimen.load import Load
 from threadly_chassis.testing.specimen.storm import Storm
 from threadly_embedded.breakable import BreakablePostgres, Broker
 

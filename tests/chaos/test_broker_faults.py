@@ -1,10 +1,12 @@
 """The broker is killed, away, out of memory, or loses a queue (eventing §5)."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
-from threadly_chassis.testing.specimen.cluster import Cluster, Load, patiently
+from threadly_chassis.testing.specimen.cluster import Cluster
+from threadly_chassis.testing.specimen.load import Load, patiently
 from threadly_embedded.breakable import Broker
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -12,38 +14,38 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 MakeLoad = Callable[[Cluster], Load]
 
 
-async def test_the_broker_killed_and_started_again_under_load(
+async def test_f21_the_broker_killed_and_started_again_under_load(
     own_cluster: Cluster, broker: Broker, load: MakeLoad
 ) -> None:
-    """F21, F01, R-SYS-10: SIGKILL while both relays publish; I1 to I5, with rollbacks mixed in."""
+    """F21, R-SYS-10: SIGKILL while both relays publish; I1 to I5, with rollbacks mixed in."""
     writing = load(own_cluster)
-    own_cluster.start()
-    await own_cluster.consuming()
-    async with writing.running():
-        await writing.goes_on()
-        await broker.kill()
-        await broker.start()
+    async with own_cluster.working(), writing.running():
+        for _ in range(writing.length):
+            await writing.goes_on(10)
+            await broker.kill()
+            await broker.start()
         await writing.goes_on()
     assert not writing.errors
-    await own_cluster.verify()
+    async with own_cluster.working():
+        await own_cluster.verify()
 
 
-async def test_writers_never_notice_that_the_broker_is_away(
+async def test_f22_writers_never_notice_that_the_broker_is_away(
     own_cluster: Cluster, broker: Broker, load: MakeLoad
 ) -> None:
     """F22, R-SYS-10: no write fails meanwhile, the backlog is drained in order."""
     writing = load(own_cluster)
-    own_cluster.start()
-    await own_cluster.consuming()
-    await broker.kill()
-    try:
-        async with writing.running():
-            await writing.goes_on(150)
-        assert await own_cluster.specimen.pending() >= 150
-    finally:
-        await broker.start()
-    assert not writing.errors
-    history = await own_cluster.verify()
+    writing.pause = 0.02
+    async with own_cluster.working():
+        await broker.kill()
+        try:
+            async with writing.running():
+                await writing.goes_on(150)
+            assert await own_cluster.specimen.pending() >= 150
+        finally:
+            await broker.start()
+        assert not writing.errors
+        history = await own_cluster.verify()
     assert len(history.appended) >= 150
 
 
@@ -54,7 +56,7 @@ ALARMS = {
 
 
 @pytest.mark.parametrize("resource", ALARMS)
-async def test_under_an_alarm_consumers_go_on_and_relays_wait(
+async def test_f23_under_an_alarm_consumers_go_on_and_relays_wait(
     own_cluster: Cluster, broker: Broker, resource: str
 ) -> None:
     """F23: the broker reads from nobody who publishes, so acknowledgements must come over another line."""
@@ -63,17 +65,17 @@ async def test_under_an_alarm_consumers_go_on_and_relays_wait(
     await specimen.write(*["early"] * 30)
     await own_cluster.relay_everything()
     await broker.control(*raise_alarm)
-    try:
-        await patiently(lambda: _alarmed(own_cluster), describe="the alarm")
-        own_cluster.start()
-        await own_cluster.consuming()
-        await specimen.write(*["late"] * 20)
-        await patiently(lambda: _effects(own_cluster, 30), describe="the effects of what was in the queue")
-        await patiently(lambda: _all_acknowledged(own_cluster), describe="acknowledgements under the alarm")
-        assert await specimen.pending() >= 20
-    finally:
-        await broker.control(*clear_alarm)
-    history = await own_cluster.verify()
+    async with AsyncExitStack() as working:
+        try:
+            await patiently(lambda: _alarmed(own_cluster), describe="the alarm")
+            await working.enter_async_context(own_cluster.working())
+            await specimen.write(*["late"] * 20)
+            await patiently(lambda: _effects(own_cluster, 30), describe="the effects of what was queued")
+            await patiently(lambda: _all_acknowledged(own_cluster), describe="acknowledgements meanwhile")
+            assert await specimen.pending() >= 20
+        finally:
+            await broker.control(*clear_alarm)
+        history = await own_cluster.verify()
     assert len(history.appended) == 50
 
 
@@ -91,22 +93,22 @@ async def _effects(cluster: Cluster, count: int) -> bool:
     return len(await cluster.specimen.effects()) == count
 
 
-async def test_a_queue_deleted_under_its_consumers_is_consumed_again(
+async def test_f27_a_queue_deleted_under_its_consumers_is_consumed_again(
     cluster: Cluster, load: MakeLoad
 ) -> None:
     """F27: the broker cancels both consumers; they come back by themselves once the queue is there again."""
     writing = load(cluster)
-    cluster.start()
-    await cluster.consuming()
-    async with writing.running():
-        await writing.goes_on(10)
-    await cluster.at_rest()
-    await cluster.delete_queue("specimen.every")
-    await cluster.apply_topology()
-    await cluster.consuming()
-    async with writing.running():
-        await writing.goes_on(10)
-    await cluster.verify()
+    async with cluster.working():
+        for _ in range(writing.length):
+            async with writing.running():
+                await writing.goes_on(10)
+            await cluster.at_rest()
+            await cluster.delete_queue("specimen.every")
+            await cluster.apply_topology()
+            await cluster.consuming()
+        async with writing.running():
+            await writing.goes_on(10)
+        await cluster.verify()
 
 
 @pytest.fixture
@@ -117,23 +119,24 @@ async def impatient_broker(broker: Broker) -> None:
     )
 
 
-async def test_a_queue_that_is_gone_keeps_nobody_elses_messages_waiting(
+async def test_f39_a_queue_that_is_gone_keeps_nobody_elses_messages_waiting(
     impatient_broker: None, own_cluster: Cluster
 ) -> None:
     """F39: what waits to return to it stays in its wait queue; others' ladders go on; nothing is lost."""
     cluster, wait = own_cluster, "specimen.outside.wait.400ms"
-    cluster.start()
-    await cluster.consuming()
-    await cluster.specimen.write("before")
-    await cluster.at_rest()
-    await cluster.specimen.execute("insert into consumer_fault values ('specimen.outside', 'wait', false, 8)")
-    await cluster.specimen.write(*(f"note-{number}" for number in range(4)), says="fail until attempt 2")
-    await patiently(lambda: _spent(cluster), describe="four events on the second step of the ladder")
-    await cluster.delete_queue("specimen.outside")
-    await patiently(lambda: _effects(cluster, 5), describe="the other consumer's ladder")
-    await patiently(lambda: _stuck(cluster, wait, 4), describe="four letters stuck but kept")
-    await cluster.apply_topology()
-    await cluster.verify()
+    async with cluster.working():
+        await cluster.specimen.write("before")
+        await cluster.at_rest()
+        await cluster.specimen.execute(
+            "insert into consumer_fault values ('specimen.outside', 'wait', false, 8)"
+        )
+        await cluster.specimen.write(*(f"note-{number}" for number in range(4)), says="fail until attempt 2")
+        await patiently(lambda: _spent(cluster), describe="four events on the second step of the ladder")
+        await cluster.delete_queue("specimen.outside")
+        await patiently(lambda: _effects(cluster, 5), describe="the other consumer's ladder")
+        await patiently(lambda: _stuck(cluster, wait, 4), describe="four letters stuck but kept")
+        await cluster.apply_topology()
+        await cluster.verify()
 
 
 async def _spent(cluster: Cluster) -> bool:

@@ -1,7 +1,8 @@
 """The producer's and consumer's database: killed, slow to let go, or left by a writer in mid-sentence."""
 
+import asyncio
 import os
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,8 +13,9 @@ import pytest
 
 from threadly_chassis.db import Database
 from threadly_chassis.outbox.store import OutboxStore
-from threadly_chassis.testing.specimen.cluster import Cluster, Load, patiently
+from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.harness import SPECIMEN
+from threadly_chassis.testing.specimen.load import Load, patiently
 from threadly_chassis.testing.specimen.service import write_note
 from threadly_embedded.breakable import BreakablePostgres
 
@@ -22,30 +24,29 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 MakeLoad = Callable[[Cluster], Load]
 
 
-async def test_the_database_killed_and_started_again_under_load(
+async def test_f29_the_database_killed_and_started_again_under_load(
     own_database_cluster: Cluster, postgres: BreakablePostgres, load: MakeLoad
 ) -> None:
     """F29, R-SYS-10: an immediate shutdown aborts relays, consumers and writers in mid-transaction."""
     cluster, writing = own_database_cluster, load(own_database_cluster)
-    cluster.start()
-    await cluster.consuming()
-    async with writing.running():
+    async with cluster.working(), writing.running():
+        for _ in range(writing.length):
+            await writing.goes_on(20)
+            writing.errors.clear()
+            await postgres.kill()
+            await patiently(lambda: writing.errors, describe="a writer to notice")
+            await postgres.start()
         await writing.goes_on(20)
-        await postgres.kill()
-        await patiently(lambda: writing.errors, describe="a writer to notice")
-        await postgres.start()
-        await writing.goes_on(20)
-    await cluster.verify()
+    async with cluster.working():
+        await cluster.verify()
 
 
-async def test_a_long_writing_transaction_holds_up_nobody_else(
+async def test_f02_a_long_writing_transaction_holds_up_nobody_else(
     cluster: Cluster, load: MakeLoad, service_database: Callable[[str], str]
 ) -> None:
     """F02: in the same database and in another one; a relay that goes by xid order would wait for it."""
     writing, elsewhere = load(cluster), Database.at(service_database(SPECIMEN))
-    cluster.start()
-    await cluster.consuming()
-    async with writing.running():
+    async with cluster.working(), writing.running():
         await writing.goes_on(60)
         before = dict(await cluster.seconds_to_apply())
         async with cluster.specimen.db.transaction() as here, elsewhere.transaction() as there:
@@ -54,7 +55,8 @@ async def test_a_long_writing_transaction_holds_up_nobody_else(
             await writing.goes_on(90)
         after = dict(await cluster.seconds_to_apply())
     await elsewhere.close()
-    await cluster.verify()
+    async with cluster.working():
+        await cluster.verify()
     usual = _p90(before.values())
     held = _p90(seconds for event_id, seconds in after.items() if event_id not in before)
     # A stall would last as long as the transaction: seconds. Half a second is what a busy machine adds.
@@ -77,7 +79,7 @@ insert into outbox_pending (shard, id) select shard, id from event
 """
 
 
-async def test_an_old_snapshot_does_not_slow_the_relay_down(cluster: Cluster) -> None:
+async def test_f05_an_old_snapshot_does_not_slow_the_relay_down(cluster: Cluster) -> None:
     """F05, short: 40 000 events go through two relays' hands while vacuum is held back by a reader."""
     url = cluster.specimen.database_url
     stores = [await OutboxStore.open(url) for _ in range(2)]
@@ -123,13 +125,14 @@ asyncio.run(main())
 """
 
 
-async def test_the_api_killed_between_its_commit_and_the_wake_up(cluster: Cluster) -> None:
+async def test_f14_the_api_killed_between_its_commit_and_the_wake_up(cluster: Cluster) -> None:
     """F14: nobody is told that there is something to send; the relays find it all the same."""
-    cluster.start()
-    await cluster.consuming()
-    environment = {**os.environ, "DATABASE": cluster.specimen.database_url}
-    died = subprocess.run([sys.executable, "-c", _DIES_AT_THE_COMMIT], env=environment, check=False)  # noqa: S603, ASYNC221 - our own words; nothing else is under way
-    assert died.returncode == -9
-    history = await cluster.verify()
+    async with cluster.working():
+        environment = {**os.environ, "DATABASE": cluster.specimen.database_url}
+        died = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _DIES_AT_THE_COMMIT, env=environment
+        )
+        assert await died.wait() == -signal.SIGKILL
+        history = await cluster.verify()
     assert [fact.aggregate for fact in history.appended] == ["last words"]
     assert history.lag_seconds < 3

@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from threadly_chassis.testing.specimen.cluster import Cluster, Load, patience
+from threadly_chassis.testing.specimen.cluster import Cluster
+from threadly_chassis.testing.specimen.load import Load, patience
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 MakeLoad = Callable[[Cluster], Load]
 
 
-async def test_a_message_that_kills_its_process_is_found_and_its_neighbours_are_spared(
+async def test_f36_a_message_that_kills_its_process_is_found_and_its_neighbours_are_spared(
     cluster: Cluster,
 ) -> None:
     """F36, R-SYS-10: a crash loop ends within five deaths, with one dead letter and forty effects."""
@@ -33,35 +34,35 @@ async def test_a_message_that_kills_its_process_is_found_and_its_neighbours_are_
 
 
 @pytest.mark.parametrize("ladder", [("1s", "2s")])
-async def test_an_outage_of_what_handlers_need_dead_letters_nothing(cluster: Cluster, load: MakeLoad) -> None:
+async def test_f37_an_outage_of_what_handlers_need_dead_letters_nothing(
+    cluster: Cluster, load: MakeLoad
+) -> None:
     """F37, R-SYS-10: every message fails, for much longer than the ladder is; then all are applied."""
     writing = load(cluster)
-    cluster.start()
-    await cluster.consuming()
-    await cluster.specimen.execute(
-        "insert into consumer_fault values ('specimen.every', 'the bank is closed', false, null)"
-    )
-    async with writing.running():
-        # The ladder is three seconds long.
-        await writing.goes_on(120)
-    assert await cluster.specimen.depth("specimen.every.dlq") == 0
-    assert await cluster.specimen.effects() == []
-    await cluster.specimen.execute("delete from consumer_fault")
-    await cluster.verify(seconds=60)
+    async with cluster.working():
+        await cluster.specimen.execute(
+            "insert into consumer_fault values ('specimen.every', 'the bank is closed', false, null)"
+        )
+        async with writing.running():
+            # The ladder is three seconds long.
+            await writing.goes_on(120)
+        assert await cluster.specimen.depth("specimen.every.dlq") == 0
+        assert await cluster.specimen.effects() == []
+        await cluster.specimen.execute("delete from consumer_fault")
+        await cluster.verify(seconds=60)
 
 
-async def test_transient_failures_are_counted_exactly_and_wait_as_long_as_they_should(
+async def test_f38_transient_failures_are_counted_exactly_and_wait_as_long_as_they_should(
     cluster: Cluster, load: MakeLoad
 ) -> None:
     """F38: each event is tried as often as it asked for, with [X/2, X + 1 s] between two tries."""
     writing = load(cluster)
     writing.says = ("",) * 6 + ("fail until attempt 2", "fail until attempt 3")
-    cluster.start()
-    await cluster.consuming()
     # No more than is handled at once: a message that comes back waits in line, which is not what is measured.
-    async with writing.running(writers=1):
-        await writing.goes_on(80)
-    await cluster.verify()
+    async with cluster.working():
+        async with writing.running(writers=1):
+            await writing.goes_on(80)
+        await cluster.verify()
     asked = dict(
         await cluster.specimen.query(
             "select event_id::text, coalesce(substring(text from 'attempt ([0-9])')::int, 1) from effect "

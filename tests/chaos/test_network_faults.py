@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from pydantic import SecretStr
 
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Publisher
 from threadly_chassis.outbox.relay import Relay
 from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing.proxy import TcpProxy
-from threadly_chassis.testing.specimen.cluster import Cluster, Load, patiently
+from threadly_chassis.testing.specimen.cluster import Cluster
+from threadly_chassis.testing.specimen.load import Load, patiently
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -20,7 +22,7 @@ MakeLoad = Callable[[Cluster], Load]
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-async def test_a_worker_in_a_black_hole_holds_up_nobody(
+async def test_f24_a_worker_in_a_black_hole_holds_up_nobody(
     cluster: Cluster, load: MakeLoad, direction: str
 ) -> None:
     """F24: no RST, no error, just silence, for one of two workers; the other one takes over all its work.
@@ -30,25 +32,25 @@ async def test_a_worker_in_a_black_hole_holds_up_nobody(
     url = cluster.specimen.settings.amqp_url.get_secret_value()
     writing = load(cluster)
     async with TcpProxy.before(url) as proxy:
-        cluster.start(1, THREADLY_AMQP_URL=f"{proxy.url(url)}?heartbeat=1")
-        cluster.start(1)
-        await cluster.consuming()
-        async with writing.running():
-            await writing.goes_on(20)
-            getattr(proxy, direction).hold()
-            await writing.goes_on(20)
-        await cluster.at_rest()
-        await patiently(lambda: _alone(cluster), describe="the broker to give up the silent one")
-        proxy.heal()
-        await cluster.consuming()
-        await cluster.verify()
+        behind = SecretStr(f"{proxy.url(url)}?heartbeat=1")
+        async with cluster.working(1, amqp_url=behind), cluster.working(1):
+            for _ in range(writing.length):
+                async with writing.running():
+                    await writing.goes_on(10)
+                    getattr(proxy, direction).hold()
+                    await writing.goes_on(20)
+                await cluster.at_rest()
+                await patiently(lambda: _alone(cluster), describe="the broker to give up the silent one")
+                proxy.heal()
+                await cluster.consuming()
+            await cluster.verify()
 
 
 async def _alone(cluster: Cluster) -> bool:
     return await cluster.consumers_of("specimen.every") == 1
 
 
-async def test_a_slow_line_slows_and_loses_nothing(cluster: Cluster) -> None:
+async def test_f25_a_slow_line_slows_and_loses_nothing(cluster: Cluster) -> None:
     """F25: 100 kB take longer than confirms may: relays must send less at once, or nothing is confirmed."""
     specimen = cluster.specimen
     url = specimen.settings.amqp_url.get_secret_value()
@@ -63,8 +65,8 @@ async def test_a_slow_line_slows_and_loses_nothing(cluster: Cluster) -> None:
             relays.append(asyncio.create_task(relay.run()))
         stack.push_async_callback(end_tasks, *relays)
         await patiently(lambda: _nothing_pending(cluster), describe="an empty outbox")
-    cluster.start()
-    history = await cluster.verify()
+    async with cluster.working():
+        history = await cluster.verify()
     assert len(history.published) <= 3 * len(history.appended), "most of the line went into repeats"
 
 
@@ -76,17 +78,16 @@ async def test_cut_again_and_again(cluster: Cluster, load: MakeLoad) -> None:
     """R-SYS-10: every connection reset, three times, under load."""
     url = cluster.specimen.settings.amqp_url.get_secret_value()
     writing = load(cluster)
-    async with TcpProxy.before(url) as proxy:
-        cluster.start(THREADLY_AMQP_URL=proxy.url(url))
+    async with TcpProxy.before(url) as proxy, cluster.working(amqp_url=SecretStr(proxy.url(url))):
         async with writing.running():
-            for _ in range(3):
+            for _ in range(3 * writing.length):
                 await cluster.consuming()
                 await writing.goes_on(10)
                 proxy.cut()
         await cluster.verify()
 
 
-async def test_a_stale_run_and_its_redelivery_make_one_effect(cluster: Cluster) -> None:
+async def test_f28_a_stale_run_and_its_redelivery_make_one_effect(cluster: Cluster) -> None:
     """F28: a process frozen in a handler wakes up after its message has been given to another one.
 
     That is also what a consumer timeout of the broker looks like: the run goes on, its channel is gone.

@@ -2,8 +2,9 @@
 
 import pytest
 
-from threadly_chassis.testing.specimen.cluster import Cluster, patiently
+from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.harness import SPECIMEN
+from threadly_chassis.testing.specimen.load import patiently
 from threadly_chassis.testing.specimen.newer import write_newer_note
 from threadly_chassis.testing.specimen.service import write_note
 
@@ -20,7 +21,7 @@ async def _write(cluster: Cluster, note: str, *, major: int | None) -> None:
             await write_newer_note(tx, note, major=major)
 
 
-async def test_readers_first_then_writers_and_nothing_is_dead_lettered(cluster: Cluster) -> None:
+async def test_f45_readers_first_then_writers_and_nothing_is_dead_lettered(cluster: Cluster) -> None:
     """F45: a new optional field is read by both releases; the new major is sent when all can read it."""
     [old] = cluster.start(1)
     cluster.start(1, module=NEWER)
