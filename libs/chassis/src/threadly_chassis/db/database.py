@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from ..settings import ServiceSettings
 from .instrument import count_queries
+from .liveness import ask_rested
 from .transaction import ReadSession, Transaction, transaction
 
 
@@ -31,6 +32,7 @@ class Database:
         self.on_publish: Callable[[], None] | None = None
         self._sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
         count_queries(engine.sync_engine)
+        ask_rested(engine.sync_engine)
 
     @classmethod
     def open(cls, settings: ServiceSettings) -> Self:
@@ -44,7 +46,6 @@ class Database:
             driver_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={"connect_timeout": 10},
         )
