@@ -103,6 +103,26 @@ async def test_a_deleted_queue_is_consumed_again_once_it_is_back(specimen: Speci
         await eventually(lambda: _effects(specimen, 1), describe="the effect")
 
 
+async def test_the_watchdog_renews_a_quiet_subscription_and_nobody_notices(specimen: Specimen) -> None:
+    """F27: what a broker holds as delivered and never sent is in no depth; a new subscription gets it."""
+    async with specimen.working() as worker:
+        [every] = [runner for runner in worker.consumers if runner.consumer.name == "specimen.every"]
+        first, idle = every.session, []
+        watching = asyncio.create_task(
+            Watchdog([every], worker._consuming, interval=0.05, stuck_seconds=0.2).run()
+        )
+
+        def renewed() -> bool:
+            idle.append(not every.is_consuming)
+            return every.session not in {None, first}
+
+        await eventually(renewed, describe="another subscription")
+        assert not any(idle)
+        await specimen.write("a")
+        await eventually(lambda: _effects(specimen, 1), describe="the effect")
+        await end_tasks(watching)
+
+
 async def test_the_watchdog_resubscribes_a_consumer_that_gets_nothing(specimen: Specimen) -> None:
     async with specimen.working() as worker:
         [every] = [runner for runner in worker.consumers if runner.consumer.name == "specimen.every"]

@@ -78,6 +78,8 @@ class Session:
     consumer_tag: str = ""
     last_delivery_at: float = 0.0
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    #: To be replaced without haste: what is in hand is finished first.
+    is_stale: bool = False
 
     async def take(self, message: DeliveredMessage) -> None:
         """Put a delivery into its lane; nothing else happens in the callback."""
@@ -104,6 +106,7 @@ class ConsumerRunner:
         self._draining = asyncio.Event()
         self.session: Session | None = None
         self._subscribed_at = 0.0
+        self._is_refreshing = False
         self._breaker = Breaker(consumer.name)
         failures = FailureWay(consumer.name, tools.ladder, tools.release)
         self._tail = _tail_of(consumer, tools, failures)
@@ -119,7 +122,7 @@ class ConsumerRunner:
     @property
     def is_consuming(self) -> bool:
         """Whether it is subscribed at this moment."""
-        return self.session is not None and bool(self.session.consumer_tag)
+        return self._is_refreshing or (self.session is not None and bool(self.session.consumer_tag))
 
     def drain(self) -> None:
         """Take no more messages, finish those in hand, then let `run` return."""
@@ -131,6 +134,12 @@ class ConsumerRunner:
     def resubscribe(self) -> None:
         """Give the present channel up and build a new one (the watchdog's remedy)."""
         if self.session is not None:
+            self.session.cancelled.set()
+
+    def refresh(self) -> None:
+        """Finish what is in hand and subscribe anew; nobody is told, since nothing is known to be wrong."""
+        if self.session is not None:
+            self._is_refreshing = self.session.is_stale = True
             self.session.cancelled.set()
 
     async def run(self) -> None:
@@ -152,6 +161,7 @@ class ConsumerRunner:
                     await self._tools.deps.db.ping()
                     await self._live()
             except Exception as error:  # noqa: BLE001 - the supervisor: a consumer is never lost to an error
+                self._is_refreshing = False
                 _log.warning("consumer rebuilt", consumer=self.consumer.name, error=repr(error), seconds=wait)
                 await wait_until(self._draining, wait)
                 wait = shortest if self._lived_well() else min(wait * 2, longest)
@@ -167,6 +177,7 @@ class ConsumerRunner:
         try:
             await self._subscribe(session)
             self.session = session
+            self._is_refreshing = False
             await self._until_it_ends(session, lanes, acks)
         finally:
             self.session = None
@@ -190,7 +201,8 @@ class ConsumerRunner:
         self._subscribed_at = session.last_delivery_at = asyncio.get_running_loop().time()
         consuming = await channel.basic_consume(name, session.take, timeout=CONNECT_TIMEOUT)
         session.consumer_tag = consuming.consumer_tag or ""
-        _log.info("consuming", consumer=name)
+        if not self._is_refreshing:
+            _log.info("consuming", consumer=name)
 
     async def _until_it_ends(
         self, session: Session, lanes: list[asyncio.Task[None]], acks: asyncio.Task[None]
@@ -205,7 +217,7 @@ class ConsumerRunner:
             for task in (*lanes, acks):
                 if task.done():
                     task.result()
-            if not self._draining.is_set():
+            if not (self._draining.is_set() or session.is_stale):
                 raise ConsumerStopped("the broker ended the channel or the subscription")
             await self._finish(session, lanes)
         finally:
@@ -213,15 +225,14 @@ class ConsumerRunner:
                 end.cancel()
 
     async def _finish(self, session: Session, lanes: list[asyncio.Task[None]]) -> None:
-        """Drain: what was delivered is finished and acknowledged, within 25 seconds."""
+        """Take no more; what was delivered is finished and acknowledged, within 25 seconds."""
         await session.channel.basic_cancel(session.consumer_tag, timeout=5)
         for lane in session.lanes:
             lane.put_nowait(None)
         _, unfinished = await asyncio.wait(lanes, timeout=DRAIN_SECONDS)
         await session.window.answer_all()
-        _log.info(
-            "drained", consumer=self.consumer.name, unfinished=len(unfinished), in_hand=len(session.window)
-        )
+        log = _log.debug if session.is_stale else _log.info
+        log("drained", consumer=self.consumer.name, unfinished=len(unfinished), in_hand=len(session.window))
 
     async def _run_lane(self, lane: Lane, processor: Processor, session: Session) -> None:
         ended = False

@@ -2,6 +2,11 @@
 
 A broker can cancel a consumer, or a channel can wedge, without an error on this side (celery#9512,
 aio-pika#334, rabbitmq-server#17317). So every 15 s each queue's depth is compared with what arrived.
+
+The depth tells only of messages that are ready. RabbitMQ 3.10 was seen to hold messages as delivered that it
+never sent: a quorum queue deleted and declared anew at once kept the consumers of the old one, told nobody,
+and handed them up to 256 messages each that never left the broker (F27). Only a new subscription gets those,
+so one that is quiet is renewed for no other reason than that.
 """
 
 import asyncio
@@ -14,8 +19,9 @@ from .connection import BROKER_ERRORS, BrokerConnection
 from .consumer import ConsumerRunner
 
 _INTERVAL = 15.0
-#: Seconds without a delivery, while messages are ready and nothing is in hand, that count as stuck.
-STUCK_SECONDS = 60.0
+#: Seconds without a delivery and with nothing in hand after which a subscription is looked at; with the
+#: interval that is a minute.
+STUCK_SECONDS = 45.0
 _DROP_CONNECTION_AT = 2
 _GIVE_UP_AT = 3
 
@@ -63,6 +69,7 @@ class Watchdog:
             return
         if not await self._depth(name):
             self._strikes[name] = 0
+            runner.refresh()
             return
         self._strikes[name] += 1
         _log.error("consumer stuck", consumer=name, silent_seconds=round(silent), strike=self._strikes[name])
