@@ -9,6 +9,17 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// The texts are Markdown of which they use one thing: `code`.
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
+// The title is made from the handler's name ("Start"); what the handler's text begins with says more.
+function headline(operation) {
+  const [first] = (operation.description ?? "").split(/[.;\n](?:\s|$)/);
+  return first || (operation.summary ?? "");
+}
+
 function resolve(schema, api) {
   const name = schema?.$ref?.split("/").pop();
   return name ? { name, ...api.components.schemas[name] } : schema ?? {};
@@ -53,7 +64,7 @@ function fieldTable(schema, api) {
     element("tr", {},
       element("td", {}, element("code", {}, name), (whole.required ?? []).includes(name) ? " *" : ""),
       element("td", {}, element("code", {}, describe(part, api))),
-      element("td", {}, part.description ?? resolve(part, api).description ?? "")));
+      element("td", {}, ...prose(part.description ?? resolve(part, api).description ?? ""))));
   return element("table", {},
     element("caption", { className: "hint" }, whole.name ?? "", " (* required)"),
     element("tbody", {}, ...rows));
@@ -128,19 +139,19 @@ function tryForm(operation, path, method, api) {
 function operationEntry(path, method, operation, api) {
   const details = element("details", {},
     element("summary", {}, element("span", { className: `method ${method}` }, method.toUpperCase()),
-      element("code", {}, path), element("span", { className: "hint" }, operation.summary ?? "")));
+      element("code", {}, path), element("span", { className: "hint" }, ...prose(headline(operation)))));
   details.id = operation.operationId;
   details.dataset.words = `${method} ${path} ${operation.summary} ${operation.description ?? ""}`.toLowerCase();
   details.addEventListener("toggle", () => {
     if (details.children.length > 1) return; // drawn when first opened: there are many
-    details.append(element("div", {}, operation.description ? element("p", {}, operation.description) : null,
+    details.append(element("div", {}, operation.description ? element("p", {}, ...prose(operation.description)) : null,
       ...tryForm(operation, path, method, api), ...answers(operation, api)));
   });
   return details;
 }
 
 function draw(api) {
-  document.getElementById("description").textContent = api.info.description;
+  document.getElementById("description").replaceChildren(...prose(api.info.description));
   const groups = new Map();
   for (const [path, item] of Object.entries(api.paths)) {
     for (const method of METHODS.filter((name) => item[name])) {
@@ -149,7 +160,9 @@ function draw(api) {
     }
   }
   const sections = [...groups].map(([tag, entries]) =>
-    element("section", {}, element("h2", {}, tag.replaceAll("-", " ")), ...entries));
+    element("section", {}, element("h2", {}, tag.replaceAll("-", " ")),
+      tag === "webhooks" ? element("p", { className: "hint" }, "Called by the providers, each request signed by them.") : null,
+      ...entries));
   document.getElementById("operations").replaceChildren(...sections);
 }
 
