@@ -12,6 +12,8 @@ import aiormq
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 
+from .unreadable import read_strangers_headers
+
 #: What a broken connection or channel can raise: the answer to all of them is to build it anew.
 BROKER_ERRORS = (
     AMQPError,
@@ -40,6 +42,7 @@ class BrokerConnection:
         self._heartbeat = int(dict(parse_qsl(urlsplit(url).query)).get("heartbeat", _HEARTBEAT))
         self._lock = asyncio.Lock()
         self._connection: AbstractConnection | None = None
+        read_strangers_headers()
 
     @property
     def is_open(self) -> bool:

@@ -90,6 +90,8 @@ def read(delivery: Delivery, consumer: AnyConsumer) -> Received:
 
     Raises `Undecodable`, `UnknownType` or `UnknownMajor`; a reader ignores fields it does not know.
     """
+    if h.UNREADABLE in delivery.headers:
+        raise Undecodable(f"the headers: {delivery.headers[h.UNREADABLE]}")
     try:
         envelope = Envelope.model_validate(delivery.headers)
     except ValidationError as error:

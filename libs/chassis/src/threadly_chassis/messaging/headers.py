@@ -54,6 +54,10 @@ DEAD_HOST = "t-dead-host"
 DEAD_RELEASE = "t-dead-release"
 DEAD_TRACE = "t-dead-trace"
 
+#: In the place of headers that could not be read: why, and their first bytes in hexadecimal.
+UNREADABLE = "t-unreadable"
+UNREADABLE_BYTES = "t-unreadable-bytes"
+
 #: Broker's own count of deliveries; absent on the first one.
 DELIVERY_COUNT = "x-delivery-count"
 

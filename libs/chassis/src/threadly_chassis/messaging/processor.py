@@ -188,7 +188,12 @@ class Processor:
         if not isinstance(error, Retryable):
             capture(error, kind="consumer", consumer=self._consumer.name, attempt=delivery.attempt)
         self._breaker.failed(message_id_of(delivery), error)
-        await self._publisher.publish_one(self._failures.retry(delivery, step, counts=not in_outage))
+        try:
+            await self._publisher.publish_one(self._failures.retry(delivery, step, counts=not in_outage))
+        except Unencodable:
+            # There is no room to count another try: so there is none.
+            await self._bury(delivery, error, RETRIES_EXHAUSTED)
+            return
         CONSUMED.labels(self._consumer.name, "retry").inc()
         _log.warning(
             "message waits",
