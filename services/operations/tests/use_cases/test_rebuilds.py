@@ -123,7 +123,7 @@ async def test_it_is_followed_and_late_news_changes_nothing(deps: OperationsDeps
 
 @pytest.mark.integration
 async def test_one_at_a_time_and_of_known_readers(deps: OperationsDeps) -> None:
-    with pytest.raises(UnknownConsumer, match=r"No worker runs shelf\.sorted"):
+    with pytest.raises(UnknownConsumer, match=r"No worker runs shelf\.sorted\. Did you mean shelf\.sorter\?"):
         await _request(deps, "shelf.sorted")
     first, second = await asyncio.gather(_request(deps), _request(deps), return_exceptions=True)
     assert sorted([isinstance(first, RebuildUnderWay), isinstance(second, RebuildUnderWay)]) == [False, True]

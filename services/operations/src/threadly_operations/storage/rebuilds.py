@@ -27,9 +27,9 @@ class RebuildView:
         return self.rebuild.status in UNDER_WAY
 
 
-async def known_consumer(session: ReadSession, consumer: str) -> bool:
-    """Whether a worker has declared a consumer of this name."""
-    return await session.get(ConsumerRow, consumer) is not None
+async def known_consumers(session: ReadSession) -> list[str]:
+    """The names of all consumers that workers have declared."""
+    return list(await session.scalars(select(ConsumerRow.name).order_by(ConsumerRow.name)))
 
 
 async def under_way(session: WriteSession, consumer: str) -> RebuildRow | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from uuid import UUID
 
 from threadly_chassis.clock import Clock
@@ -46,8 +47,9 @@ async def request_rebuild(tx: Transaction, wish: Wish, *, clock: Clock, actor: s
 
     Raises `UnknownConsumer` or `RebuildUnderWay`.
     """
-    if not await rebuilds.known_consumer(tx.session, wish.consumer):
-        raise UnknownConsumer(f"No worker runs {wish.consumer}.")
+    known = await rebuilds.known_consumers(tx.session)
+    if wish.consumer not in known:
+        raise UnknownConsumer(_unknown(wish.consumer, known))
     running = await rebuilds.under_way(tx.session, wish.consumer)
     if running is not None:
         raise RebuildUnderWay(f"Rebuild {running.id} of {wish.consumer} is under way.")
@@ -73,3 +75,8 @@ async def request_rebuild(tx: Transaction, wish: Wish, *, clock: Clock, actor: s
     )
     await tx.publish(requested, version=1)
     return rebuild_id
+
+
+def _unknown(consumer: str, known: Sequence[str]) -> str:
+    alike = ", ".join(get_close_matches(consumer, known))
+    return f"No worker runs {consumer}." + (f" Did you mean {alike}?" if alike else "")
