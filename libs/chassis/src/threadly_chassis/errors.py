@@ -137,3 +137,10 @@ class Permanent(ThreadlyError):
     """A message can never be handled; it goes to the dead letters at once."""
 
     code = "permanent"
+
+
+class TooLarge(Permanent):
+    """What is to be told to others is more than a message may hold; nothing was changed."""
+
+    code = "too_large"
+    title = "More than can be taken at once"

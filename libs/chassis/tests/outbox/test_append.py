@@ -1,6 +1,7 @@
 """Appending to the outbox: what is written, what is refused, what never leaves."""
 
 import asyncio
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from threadly_chassis.context import ActionContext, begin_action
+from threadly_chassis.http.problems import status_of
+from threadly_chassis.observability.metrics import EVENTS_APPENDED
 from threadly_chassis.observability.tracing import configure_tracing, span
 from threadly_chassis.outbox import EventTooLarge, append, cancel
 from threadly_chassis.outbox.append import MAX_BODY_BYTES, shard_of
@@ -55,6 +58,25 @@ async def test_a_body_over_256_kib_is_refused_and_one_at_the_limit_is_not(specim
         async with specimen.db.transaction() as tx:
             await tx.publish(NoteWritten(note_id="a", says="x" * (MAX_BODY_BYTES - frame + 1)), version=2)
     assert await specimen.pending() == 1
+
+
+def test_a_client_whose_event_is_too_large_is_told_so() -> None:
+    """Not "something went wrong on our side": a shorter text will do."""
+    assert status_of(EventTooLarge("threadly.specimen.note_written.v1: the body has 262145 bytes")) == 413
+
+
+async def test_an_event_is_counted_when_it_is_committed_and_not_before(specimen: Specimen) -> None:
+    counter = EVENTS_APPENDED.labels(NoteWritten.type)
+    before = counter._value.get()
+    with contextlib.suppress(ZeroDivisionError):
+        async with specimen.db.transaction() as tx:
+            await tx.publish(NoteWritten(note_id="a", says=""), version=1)
+            raise ZeroDivisionError
+    assert counter._value.get() == before
+    async with specimen.db.transaction() as tx:
+        await tx.publish(NoteWritten(note_id="a", says=""), version=1)
+        assert counter._value.get() == before
+    assert counter._value.get() == before + 1
 
 
 async def test_headers_over_16_kib_are_refused(specimen: Specimen) -> None:

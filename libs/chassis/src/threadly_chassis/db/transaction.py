@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from threadly_contracts import Event
 
+from ..observability.metrics import EVENTS_APPENDED
 from ..outbox import append
 
 #: A session that may only read; a `WriteSession` serves wherever one is asked for, not the reverse.
@@ -24,7 +25,7 @@ class Transaction:
 
     def __init__(self, session: WriteSession) -> None:
         self.session = session
-        self.has_published = False
+        self._published: list[str] = []
         self._afterwards: list[Callable[[], Awaitable[None]]] = []
 
     async def publish(
@@ -43,7 +44,12 @@ class Transaction:
         Raises `EventTooLarge` when the body is over 256 KiB.
         """
         await append(self.session, event, version=version, due_at=due_at, cancel_key=cancel_key)
-        self.has_published = True
+        self._published.append(event.type)
+
+    @property
+    def has_published(self) -> bool:
+        """Whether an event was appended: the relay has something to do after the commit."""
+        return bool(self._published)
 
     def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` once this transaction has committed, before the request is answered; never otherwise.
@@ -54,7 +60,9 @@ class Transaction:
         self._afterwards.append(work)
 
     async def run_after_commit(self) -> None:
-        """Run what was registered; for whoever committed."""
+        """Count what was published and run what was registered; for whoever committed."""
+        for event_type in self._published:
+            EVENTS_APPENDED.labels(event_type).inc()
         if not self._afterwards:
             return
         # Sentry's SDK takes 0.3 s to import: not for commands that only use the database.

@@ -30,6 +30,7 @@ _STATUS: tuple[tuple[type[errors.ThreadlyError], int], ...] = (
     (errors.PreconditionRequired, 428),
     (errors.TooManyRequests, 429),
     (errors.Unavailable, 503),
+    (errors.TooLarge, 413),
 )
 _HTTP_CODES = {
     400: "bad_request",

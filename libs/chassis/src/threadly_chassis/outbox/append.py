@@ -15,10 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from threadly_contracts import Event
 
 from ..context import current_action
-from ..errors import Permanent
+from ..errors import TooLarge
 from ..ids import new_id
 from ..messaging import headers as h
-from ..observability.metrics import EVENTS_APPENDED
 from ..observability.tracing import trace_headers
 
 SHARDS = 16
@@ -52,7 +51,7 @@ insert into outbox_scheduled (due_at, id, shard, cancel_key) select :due_at, id,
 _CANCEL = text("delete from outbox_scheduled where cancel_key = :cancel_key")
 
 
-class EventTooLarge(Permanent):
+class EventTooLarge(TooLarge):
     """An event over the size rules; nothing was appended."""
 
     code = "event_too_large"
@@ -132,7 +131,6 @@ async def append(
         await session.execute(_NOW, row)
     else:
         await session.execute(_LATER, {**row, "due_at": due_at, "cancel_key": cancel_key})
-    EVENTS_APPENDED.labels(event.type).inc()
     return event_id
 
 
