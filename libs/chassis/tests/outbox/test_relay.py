@@ -15,6 +15,7 @@ from sqlalchemy import text
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Confirmation, Publisher
+from threadly_chassis.outbox import relay as relay_module
 from threadly_chassis.outbox.notifier import CHANNEL, Notifier
 from threadly_chassis.outbox.relay import Relay, _Sent, confirmed_prefixes
 from threadly_chassis.outbox.store import OutboxRow, OutboxStore
@@ -120,6 +121,22 @@ async def test_without_notifications_the_poll_moves_events(specimen: Specimen) -
         started = asyncio.get_running_loop().time()
         await _sent(specimen, 1)
         assert asyncio.get_running_loop().time() - started < 1.5
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("limits", ["one shard at a time", "a full batch", "a megabyte"])
+async def test_a_relay_with_more_to_do_does_not_wait_for_the_next_poll(
+    specimen: Specimen, monkeypatch: pytest.MonkeyPatch, limits: str
+) -> None:
+    """The poll is an hour away: what one look leaves over must be looked for at once."""
+    monkeypatch.setattr(relay_module, "_POLL", (3600.0, 3600.0))
+    if limits == "a full batch":
+        monkeypatch.setattr(relay_module, "BATCH_MESSAGES", 3)
+    if limits == "a megabyte":
+        monkeypatch.setattr(relay_module, "BATCH_BYTES", 100)
+    await specimen.write(*(f"note-{number}" for number in range(20)), says="x" * 20)
+    async with _relaying(specimen, shards_at_once=1 if limits == "one shard at a time" else 16):
+        assert len(await _sent(specimen, 20)) == 20
 
 
 async def _cut(specimen: Specimen, application: str) -> None:
