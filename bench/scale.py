@@ -54,5 +54,5 @@ FULL = Scale(
     outage_seconds=20.0,
     outages=3,
     most_seconds=900.0,
-    calm_seconds=60.0,
+    calm_seconds=45.0,
 )
