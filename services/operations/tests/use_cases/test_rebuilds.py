@@ -165,7 +165,7 @@ async def threadly_says(
 
 async def _is_known(deps: OperationsDeps, consumer: str) -> bool:
     async with deps.db.read() as session:
-        return await rebuilds.known_consumer(session, consumer)
+        return consumer in await rebuilds.known_consumers(session)
 
 
 @pytest.mark.integration
