@@ -57,6 +57,10 @@ _SHARED = {
     "gap_resend_after": "Seconds after which a strict reader asks the owner of a missing version (ADR 21).",
     "gap_alert_after": "Seconds after which a missing version is reported.",
     "gap_give_up_after": "Seconds after which what is behind a missing version is a dead letter.",
+    "history_days": "Days that an event stays in the outbox's log; rebuilds are made from it.",
+    "inbox_days": "Days within which the inbox refuses a duplicate.",
+    "idempotency_days": "Days that the answer to a request with an Idempotency-Key is repeated.",
+    "outbox_partition_events": "Events in a partition of the outbox's log, which is dropped as a whole.",
     "parked_max": "Events that may wait behind one strict stream's failed event; more wait in the broker.",
     "retry_ladder": "The waits of a failed message; after the last one it is a dead letter (ADR 6).",
 }

@@ -60,8 +60,8 @@ class Map:
                 yield table.service, consumer
 
     def readers(self, event: type[Event]) -> list[str]:
-        """The names of the consumers of an event."""
-        return sorted(consumer.name for _, consumer in self.consumers if event in consumer.handlers)
+        """The names of the consumers of an event, those included that read it as a newer major."""
+        return sorted(consumer.name for _, consumer in self.consumers if event.type in consumer.event_types)
 
     def private(self) -> list[type[Event]]:
         """The messages that services send to themselves."""
