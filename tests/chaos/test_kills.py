@@ -91,5 +91,5 @@ async def _a_letter_lies_there_twice(cluster: Cluster) -> bool:
 async def _gathered(operations: OperationsDeps) -> bool:
     await gather_dead_letters(operations)
     async with operations.db.read() as session:
-        letters = await session.execute(text("select consumer from dead_letter where status = 'open'"))
+        letters = await session.execute(text("select consumer from dead_letter where status = 'OPEN'"))
         return sorted(letters.scalars()) == sorted(_FAILING * 20)
