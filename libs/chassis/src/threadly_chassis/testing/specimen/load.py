@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...tasks import end_tasks
+from ...tasks import end_tasks, wait_until
 from ..probes import eventually
 from .harness import Specimen
 from .service import write_note
+
+_FINISH_SECONDS = 20.0
 
 
 def patience(seconds: float) -> float:
@@ -49,11 +51,14 @@ class Load:
 
     @asynccontextmanager
     async def running(self, writers: int = 2) -> AsyncIterator[None]:
-        """Write for the block's time."""
-        tasks = [asyncio.create_task(self._write_on()) for _ in range(writers)]
+        """Write for the block's time; what is begun is finished, so that `committed` is exact."""
+        ending = asyncio.Event()
+        tasks = [asyncio.create_task(self._write_on(ending)) for _ in range(writers)]
         try:
             yield
         finally:
+            ending.set()
+            await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
             await end_tasks(*tasks)
 
     async def goes_on(self, more: int = 30) -> None:
@@ -63,15 +68,15 @@ class Load:
             lambda: self.committed >= count, seconds=30.0 * self.length, describe=f"{count} transactions"
         )
 
-    async def _write_on(self) -> None:
-        while True:
+    async def _write_on(self, ending: asyncio.Event) -> None:
+        while not ending.is_set():
             try:
                 await self._write_once()
             except RolledBack:
                 self.rolled_back += 1
             except (SQLAlchemyError, OSError) as error:
                 self.errors.append(repr(error))
-            await asyncio.sleep(self.chance.uniform(0, 2 * self.pause))
+            await wait_until(ending, self.chance.uniform(0, 2 * self.pause))
 
     async def _write_once(self) -> None:
         async with self.specimen.db.transaction() as tx:
