@@ -92,9 +92,10 @@ async def test_an_unknown_outcome_is_sent_again_and_never_dropped(specimen: Spec
         proxy.down.hold()
         await specimen.write("a", "b", "a")
         await eventually(lambda: _depth(specimen, 4), describe="the broker to have them")
+        await eventually(lambda: _gave_up_waiting(specimen), timeout=20, describe="the end of its patience")
         assert await specimen.pending() == 3
         proxy.heal()
-        await eventually(lambda: _arrived(specimen, 4), timeout=30, describe="their settling")
+        await eventually(lambda: _arrived(specimen, 7), timeout=30, describe="all three a second time")
     versions: dict[str, list[int]] = {}
     for message in await specimen.take("specimen.every"):
         versions.setdefault(str(message.headers["cloudEvents:subject"]), []).append(
@@ -105,6 +106,10 @@ async def test_an_unknown_outcome_is_sent_again_and_never_dropped(specimen: Spec
         "a": [1, 2],
         "b": [1],
     }
+
+
+async def _gave_up_waiting(specimen: Specimen) -> bool:
+    return bool(await specimen.query("select 1 from outbox_shard where backoff_until is not null"))
 
 
 async def _depth(specimen: Specimen, count: int) -> bool:

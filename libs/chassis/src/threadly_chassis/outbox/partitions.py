@@ -24,6 +24,8 @@ OUTBOX_SPAN: Final = 5_000_000
 #: Whole partitions of the log behind the one that is being written.
 OUTBOX_AHEAD: Final = 3
 _INBOX_MONTHS_AHEAD = 3
+#: Ids that may be drawn between our look at the sequence and the making of a partition: one second's.
+_SOON = 20_000
 #: Rows that are moved out of the default partition under its lock: 0.2 s of appends that wait.
 _MOVE_AT_MOST = 10_000
 #: Whoever waits for a table lock makes everybody behind it wait too: so not longer than this, and once more
@@ -62,7 +64,7 @@ class Partition:
     low: Any
     high: Any
     is_in_use: bool = False
-    """Rows for it may be on their way at this moment, to the default partition."""
+    """Rows for it may be on their way now or in a moment, to the default partition."""
 
     def overlaps(self, others: Iterable["Partition"]) -> bool:
         """Whether one of the others has a key of this one."""
@@ -130,7 +132,7 @@ def outbox_wanted(existing: Sequence[Partition], newest: int, span: int) -> list
         top = newest + 1
     wanted = []
     while top <= newest + OUTBOX_AHEAD * span:
-        wanted.append(Partition(f"outbox_event_{top}", top, top + span, top <= newest + span // 2))
+        wanted.append(Partition(f"outbox_event_{top}", top, top + span, is_in_use=top <= newest + _SOON))
         top += span
     return wanted
 

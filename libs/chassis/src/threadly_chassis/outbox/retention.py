@@ -6,10 +6,11 @@ being rebuilt. Both are looked at again under the lock under which the partition
 database's: a host whose clock is wrong drops nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -91,21 +92,27 @@ def drop_history(connection: psycopg.Connection, retention: Retention) -> dict[s
     """Drop what the log need not keep; returns each full partition's fate."""
     newest = last_id(connection)
     full = [partition for partition in partitions_of(connection, OUTBOX) if partition.high <= newest]
-    fates = {partition.name: _drop_old(connection, partition, retention) for partition in full}
-    for rest in _default_history(connection):
-        fates[rest.name] = _drop_old(connection, rest, retention)
+    fates = {}
+    for partition in full:
+        fates[partition.name] = _drop(
+            connection, OUTBOX, partition, partial(_fate_of, connection, partition, retention)
+        )
+    rest = _default_history(connection)
+    if rest is not None:
+        fates[rest.name] = _drop(connection, OUTBOX, rest, partial(_fate_of_default, connection, retention))
     return fates
 
 
-def _default_history(connection: psycopg.Connection) -> Iterator[Partition]:
-    """The default partition as one of those with bounds; none when it is empty."""
+def _default_history(connection: psycopg.Connection) -> Partition | None:
+    """The default partition with the bounds that its rows have at this moment; None when it is empty."""
     row = connection.execute("select min(id), max(id) from outbox_event_default").fetchone()
-    if row and row[0] is not None:
-        yield Partition(OUTBOX.default, row[0], row[1] + 1)
+    return None if row is None or row[0] is None else Partition(OUTBOX.default, row[0], row[1] + 1)
 
 
-def _drop_old(connection: psycopg.Connection, partition: Partition, retention: Retention) -> Fate:
-    return _drop(connection, OUTBOX, partition, lambda: _fate_of(connection, partition, retention))
+def _fate_of_default(connection: psycopg.Connection, retention: Retention) -> Fate:
+    # Its bounds move until it is locked: it is the one old partition that may still be written to.
+    rest = _default_history(connection)
+    return Fate.YOUNG if rest is None else _fate_of(connection, rest, retention)
 
 
 def _drop(
@@ -157,16 +164,15 @@ def _under_lock(
 ) -> Fate:
     """Drop a partition if under its lock there is still no reason to keep it.
 
-    The parent is locked first, as everybody else does. A transaction that has written to the partition, or
-    reads it, is waited for; whoever comes later waits for us, or finds the table without it.
+    The lock is the parent's, which everybody takes who reads or writes any of its partitions. Those who have
+    it are waited for; whoever comes later waits for us, and finds the table without the partition.
     """
     try:
         with connection.transaction():
             begin_work(connection)
-            for table in (parent.table, partition.name):
-                connection.execute(
-                    sql.SQL("lock table only {} in access exclusive mode").format(sql.Identifier(table))
-                )
+            connection.execute(
+                sql.SQL("lock table only {} in access exclusive mode").format(sql.Identifier(parent.table))
+            )
             decided = fate()
             if decided is Fate.DROPPED:
                 _forget(connection, parent, partition)
