@@ -33,10 +33,11 @@ class House:
 
     specimen: Specimen
     retention: Retention = field(default_factory=Retention)
+    span: int = SPAN
 
     def keep(self) -> Round:
         """Do one round."""
-        return keep_once(self.specimen.database_url, retention=self.retention, span=SPAN)
+        return keep_once(self.specimen.database_url, retention=self.retention, span=self.span)
 
     def later(self, **by: float) -> None:
         """Move the housekeeper's clock."""

@@ -166,12 +166,15 @@ async def test_many_housekeepers_at_once_make_each_partition_once(specimen: Spec
 @pytest.mark.integration
 async def test_appends_go_on_while_partitions_are_made(specimen: Specimen, house: Any) -> None:
     """Attaching takes no lock that an append needs; an open transaction holds up neither."""
+    house.cut_down()
+    house.span = 100_000
+    house.keep()
     async with specimen.db.transaction() as slow:
         await write_note(slow, "slow")
-        house.later(days=95)
-        done = await asyncio.to_thread(house.keep)
-        assert done.made
+        house.span = 200_000
+        assert (await asyncio.to_thread(house.keep)).made
         await asyncio.wait_for(specimen.write("quick"), 5)
+    assert house.partitions()[-1].high == 700_001
     assert len(await house.history()) == 2
 
 
