@@ -101,16 +101,7 @@ class Worker:
         self._republishing = BrokerConnection(url, f"{name} worker: republish")
         self._rebuilding = BrokerConnection(url, f"{name} worker: rebuild")
         self.relay = Relays(self._database_url, self._relaying)
-        tools = ConsumerTools(
-            deps=deps,
-            connection=self._consuming,
-            publisher=Publisher(self._republishing),
-            ladder=self._ladder,
-            faults=FaultSwitch(deps.db.engine, enabled=settings.mode is Mode.SANDBOX),
-            suspects=Suspects(deps.db),
-            release=settings.release,
-            stream_rules=_stream_rules(settings),
-        )
+        tools = self._consumer_tools()
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
         self._resender = Resender(name, deps.db, self._consuming, Publisher(self._republishing))
         names = [runner.consumer.name for runner in self.consumers]
@@ -130,6 +121,19 @@ class Worker:
         self._draining_tasks: list[asyncio.Task[None]] = []
         self._wakeup = outbox_wakeup(deps.db)
         self.is_draining = False
+
+    def _consumer_tools(self) -> ConsumerTools:
+        settings, deps = self._settings, self._deps
+        return ConsumerTools(
+            deps=deps,
+            connection=self._consuming,
+            publisher=Publisher(self._republishing),
+            ladder=self._ladder,
+            faults=FaultSwitch(deps.db.engine, enabled=settings.mode is Mode.SANDBOX),
+            suspects=Suspects(deps.db),
+            release=settings.release,
+            stream_rules=_stream_rules(settings),
+        )
 
     async def __aenter__(self) -> Self:
         await self._wakeup.__aenter__()
