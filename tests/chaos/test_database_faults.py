@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from threadly_chassis.db import Database
+from threadly_chassis.outbox import low_water
 from threadly_chassis.outbox.store import OutboxStore
 from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.harness import SPECIMEN
@@ -79,20 +80,27 @@ insert into outbox_pending (shard, id) select shard, id from event
 """
 
 
-async def test_f05_an_old_snapshot_does_not_slow_the_relay_down(cluster: Cluster) -> None:
-    """F05, short: 40 000 events go through two relays' hands while vacuum is held back by a reader."""
+async def test_f05_an_old_snapshot_does_not_slow_the_relay_down(
+    cluster: Cluster, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F05: 80 000 events go through two relays' hands while vacuum is held back by a reader.
+
+    That takes four seconds, so the low-water marks make in these as many steps as in minutes.
+    """
+    monkeypatch.setattr(low_water, "_STEP_EVERY", 0.02)
     url = cluster.specimen.database_url
     stores = [await OutboxStore.open(url) for _ in range(2)]
     times = []
     async with await psycopg.AsyncConnection.connect(url) as reader:
         await reader.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await reader.execute("select count(*) from outbox_pending")
-        for number in range(20):
+        for number in range(40 * length):
             await cluster.specimen.execute(_ROUND)
             times.append(await _seconds_a_read(stores[number % 2]))
     for store in stores:
         await store.close()
-    assert median(times[-5:]) <= 1.5 * median(times[:5]), [round(seconds * 1000, 1) for seconds in times]
+    # The quickest of each, since whatever else the machine does only adds.
+    assert min(times[-10:]) <= 1.5 * min(times[:10]), [round(seconds * 1000, 1) for seconds in times]
 
 
 async def _seconds_a_read(store: OutboxStore) -> float:

@@ -14,6 +14,9 @@ from psycopg.rows import args_row
 from psycopg.types.json import set_json_loads
 from pydantic import TypeAdapter
 
+from .append import SHARDS
+from .low_water import LowWater
+
 #: Above the confirm timeout, below the point where a wedged relay starves its shards.
 _IDLE_TIMEOUT = "15s"
 
@@ -26,7 +29,9 @@ set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off
 _LEASE = """
 select shard from outbox_shard s
 where enabled and coalesce(backoff_until, '-infinity') <= now()
-  and exists (select from outbox_pending p where p.shard = s.shard)
+  and exists (
+      select from outbox_pending p where p.shard = s.shard and p.id > (%s::bigint[])[s.shard + 1]
+  )
 order by random() limit %s for update of s skip locked
 """
 # Per shard and in id order with a limit: a prefix of each shard, so version 2 never leaves before version 1.
@@ -36,10 +41,10 @@ _FETCH = """
 select e.id, e.shard, e.event_id, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers, e.payload,
        e.created_at
 from (
-    select p.id from unnest(%s::smallint[]) as s (shard)
+    select p.id from unnest(%s::smallint[], %s::bigint[]) as s (shard, low)
     cross join lateral (
         select p.id from outbox_pending p
-        where p.shard = s.shard and (
+        where p.shard = s.shard and p.id > s.low and (
             not (select exists (select from outbox_blocked))
             or not exists (
                 select from outbox_event e join outbox_blocked b using (agg_type, agg_id) where e.id = p.id
@@ -114,6 +119,8 @@ class OutboxStore:
 
     def __init__(self, connection: psycopg.AsyncConnection) -> None:
         self._connection = connection
+        self._low_water = LowWater(SHARDS)
+        self._marks: Sequence[int] = ()
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -136,10 +143,14 @@ class OutboxStore:
 
         Scheduled events whose time has come by the database's clock are made pending first.
         """
+        self._marks = self._low_water.marks()
         async with self._connection.pipeline():
             await self._connection.execute(_PROMOTE)
-            cursor = await self._connection.execute(_LEASE, (shards,))
-        return [row[0] for row in await cursor.fetchall()]
+            cursor = await self._connection.execute(_LEASE, (self._marks, shards))
+        leased = [row[0] for row in await cursor.fetchall()]
+        if leased:
+            await self._low_water.step(self._connection, leased)
+        return leased
 
     async def fetch(self, shards: Sequence[int], limit: int) -> list[OutboxRow]:
         """Read the oldest pending events of leased shards, of each its share of about `limit` in all.
@@ -148,7 +159,8 @@ class OutboxStore:
         """
         share = -(-limit // len(shards))
         async with self._connection.cursor(row_factory=args_row(OutboxRow)) as cursor:
-            await cursor.execute(_FETCH, (list(shards), share, limit), binary=True)
+            marks = [self._marks[shard] for shard in shards]
+            await cursor.execute(_FETCH, (list(shards), marks, share, limit), binary=True)
             return await cursor.fetchall()
 
     async def back_off(self, shards: Collection[int], seconds: float) -> None:
