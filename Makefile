@@ -50,6 +50,7 @@ migrate: bootstrap ## Bring the running databases up to date
 test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
 	pytest libs services deploy -n 2 --dist loadscope -m "not story and not compose"
 	pytest tests bench --ignore tests/chaos -m "not story and not compose"
+	pytest tests/chaos
 	pytest deploy tests -m "story and not compose"
 
 check: lint types borders contracts ## Everything that can be judged without running the system
@@ -83,16 +84,14 @@ contracts: bootstrap ## Event schemas and generated documents: current, and noth
 	python -m tools.spec_coverage --check
 	python -m tools.env_example --check
 
-.PHONY: chaos-short bench
-chaos-short: bootstrap ## The fault tests by id: broker, network, database, handlers, deployments
-	pytest tests/chaos --timeout 300
-
+.PHONY: bench
 bench: bootstrap ## Measure the event core against bare baselines (QUICK=1 for the short form)
 	python -m bench $(if $(QUICK),--quick)
 
 .PHONY: chaos
-chaos: bootstrap ## Faults of every kind over a running load; SEED=7 repeats a run, MINUTES=5 bounds it
+chaos: bootstrap ## A storm of faults (SEED=7 repeats it, MINUTES=5 bounds it), then each at LENGTH=10
 	SEED=$(SEED) MINUTES=$(MINUTES) pytest tests/chaos/storm.py -s
+	SEED=$(SEED) LENGTH=$(or $(LENGTH),10) pytest tests/chaos
 
 .PHONY: compose-test
 compose-test: bootstrap-node ## Run the stories against docker compose (needs a Docker engine)

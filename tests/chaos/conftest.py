@@ -27,6 +27,18 @@ from threadly_operations.settings import OperationsSettings
 from threadly_operations.storage.tables import ConsumerRow
 
 
+#: How long loads last and how often faults come: 1 in the short form, 10 in `make chaos`.
+LENGTH = int(os.environ.get("LENGTH") or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test here five minutes, and as many times more as it is longer."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300 * LENGTH))
+
+
 @pytest.fixture(scope="session")
 def seed() -> int:
     """`SEED=` repeats a run's choices; the schedule of the machine cannot be repeated."""
@@ -35,8 +47,8 @@ def seed() -> int:
 
 @pytest.fixture(scope="session")
 def length() -> int:
-    """How long loads last and how often faults come: 1 in the short form, `LENGTH=` in the long one."""
-    return int(os.environ.get("LENGTH") or 1)
+    """How long a test's load lasts and how often its fault comes."""
+    return LENGTH
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.load import Load, patiently
 from threadly_embedded.breakable import Broker
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 

@@ -20,7 +20,7 @@ from threadly_chassis.testing.specimen.load import Load, patiently
 from threadly_chassis.testing.specimen.service import write_note
 from threadly_embedded.breakable import BreakablePostgres
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 

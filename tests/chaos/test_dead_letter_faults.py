@@ -28,7 +28,7 @@ from threadly_operations.use_cases.gather_dead_letters import gather_dead_letter
 from threadly_operations.use_cases.replay_dead_letters import replay_dead_letters
 from threadly_operations.use_cases.send_replays import send_replays
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 LETTERS = "/v1/operations/dead-letters"
 _BROKEN = "insert into consumer_fault values ('specimen.every', 'the bank is closed', true, null)"

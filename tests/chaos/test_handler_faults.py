@@ -8,7 +8,7 @@ import pytest
 from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.load import Load, patience
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 

@@ -11,7 +11,7 @@ from threadly_chassis.testing.specimen.load import Load, patiently
 from threadly_operations.dependencies import OperationsDeps
 from threadly_operations.use_cases.gather_dead_letters import gather_dead_letters
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 

@@ -16,7 +16,7 @@ from threadly_chassis.testing.proxy import TcpProxy
 from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.load import Load, patiently
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 
@@ -115,6 +115,6 @@ async def _waits_for_the_frozen(cluster: Cluster) -> bool:
     return bool(
         await cluster.specimen.query(
             "select 1 from pg_stat_activity where datname = current_database() "
-            "and wait_event_type = 'Lock' and query like 'insert into inbox %'"
+            "and wait_event_type = 'Lock' and query ilike '%insert into inbox%'"
         )
     )

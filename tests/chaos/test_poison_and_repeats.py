@@ -20,7 +20,7 @@ from threadly_chassis.testing.specimen.ordered import Ordered
 from threadly_chassis.testing.specimen.strict import STRICT
 from threadly_chassis.worker import Worker
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 

@@ -10,7 +10,7 @@ from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing.library.harness import Library, open_library
 from threadly_chassis.testing.specimen.load import patiently
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 STORIES = tuple(f"story-{number}" for number in range(40))
 

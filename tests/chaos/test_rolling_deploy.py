@@ -8,7 +8,7 @@ from threadly_chassis.testing.specimen.load import patiently
 from threadly_chassis.testing.specimen.newer import write_newer_note
 from threadly_chassis.testing.specimen.service import write_note
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 NEWER = f"{SPECIMEN}.newer"
 

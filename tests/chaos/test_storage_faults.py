@@ -24,7 +24,7 @@ from threadly_embedded.breakable import BreakablePostgres
 from threadly_embedded.errors import LauncherError
 from threadly_embedded.volume import SmallVolume, small_volume
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 MakeLoad = Callable[[Cluster], Load]
 

@@ -9,7 +9,7 @@ from threadly_chassis.messaging.effective import probe
 from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.load import patiently
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 
 async def test_f48_the_broker_at_hand_does_what_the_topology_means(cluster: Cluster) -> None:

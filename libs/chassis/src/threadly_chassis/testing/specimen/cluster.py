@@ -262,9 +262,11 @@ class Cluster:
     def standing(self, queue: str) -> dict[str, int]:
         """What the broker counts of a queue: `messages`, and of them `_ready` and `_unacknowledged`.
 
-        The management interface counts every five seconds.
+        The management interface counts every five seconds; `AssertionError` until it has counted once.
         """
         answer = self.management.call("GET", f"queues/{self.vhost}/{queue}")
+        if "messages_unacknowledged" not in answer:
+            raise AssertionError(f"{queue} is not counted yet")
         return {
             name: value
             for name, value in answer.items()
