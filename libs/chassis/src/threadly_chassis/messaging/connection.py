@@ -12,6 +12,7 @@ import aiormq
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 
+from ..tasks import only_own_cancellation
 from .unreadable import read_strangers_headers
 
 #: What a broken connection or channel can raise: the answer to all of them is to build it anew.
@@ -55,13 +56,22 @@ class BrokerConnection:
         async with self._lock:
             if self._connection is None or not self.is_open:
                 await self._drop()
-                self._connection = await aio_pika.connect(
+                self._connection = await self._open()
+            return self._connection
+
+    async def _open(self) -> AbstractConnection:
+        try:
+            with only_own_cancellation():
+                return await aio_pika.connect(
                     self._url,
                     timeout=CONNECT_TIMEOUT,
                     heartbeat=self._heartbeat,
                     client_properties={"connection_name": self._name},
                 )
-            return self._connection
+        except StopAsyncIteration as error:
+            # How aiormq 7.2.4 says that the broker hung up in the middle of the handshake, as one does that
+            # is going down. It ended workers, being no error of the broker's (F21).
+            raise ConnectionError("the broker hung up during the handshake") from error
 
     async def transport(self) -> aiormq.abc.AbstractConnection:
         """Return the AMQP connection underneath, for what aio-pika does not offer."""
