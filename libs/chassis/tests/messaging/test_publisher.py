@@ -10,7 +10,14 @@ from pamqp import commands as spec
 from pamqp.common import FieldTable
 
 from threadly_chassis.messaging.connection import BROKER_ERRORS, BrokerConnection
-from threadly_chassis.messaging.publisher import Confirmation, Outgoing, Publisher, Refused, Unencodable
+from threadly_chassis.messaging.publisher import (
+    CONFIRM_TIMEOUT,
+    Confirmation,
+    Outgoing,
+    Publisher,
+    Refused,
+    Unencodable,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +54,12 @@ async def test_batches_are_confirmed_and_keep_their_order(publisher: Publisher, 
         messages = [_message("q", str(batch * 500 + number).encode()) for number in range(500)]
         assert await publisher.publish(messages) == [Confirmation.CONFIRMED] * 500
     assert await _bodies(queue) == [str(number).encode() for number in range(2000)]
+
+
+async def test_an_empty_batch_waits_for_nothing(publisher: Publisher) -> None:
+    """It waited out its whole patience for confirms that nobody owed."""
+    async with asyncio.timeout(CONFIRM_TIMEOUT / 2):
+        assert await publisher.publish([]) == []
 
 
 async def test_concurrent_batches_on_one_channel_each_get_their_own_answers(

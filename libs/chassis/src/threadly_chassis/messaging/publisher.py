@@ -186,6 +186,8 @@ class Publisher:
         Waits while the broker has blocked the connection. An answer that did not come in time is UNKNOWN
         and costs the channel. Raises as `BatchChannel.publish_batch`.
         """
+        if not messages:
+            return []
         try:
             with only_own_cancellation():
                 transport = await self._connection.transport()
