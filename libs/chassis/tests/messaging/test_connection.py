@@ -1,24 +1,24 @@
 """Whatever a broker does to who connects is an error that those who use the connection wait out."""
 
 import asyncio
+from typing import Any
 
 import pamqp.frame
 import pytest
 from pamqp import commands as spec
 
 from threadly_chassis.messaging.connection import BROKER_ERRORS, BrokerConnection
+from threadly_chassis.testing import eventually
 
 _START = pamqp.frame.marshal(
     spec.Connection.Start(server_properties={}, mechanisms="PLAIN", locales="en_US"), 0
 )
 
 
-@pytest.mark.parametrize("said", [b"", _START, b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-async def test_a_broker_that_hangs_up_during_the_handshake(said: bytes) -> None:
-    """F21: at once, after its first frame, or because it is none."""
+async def _is_refused_by(said: bytes) -> None:
+    """Connect to a server that says so much and hangs up."""
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)
         writer.write(said)
         writer.write_eof()
         await reader.read()
@@ -30,3 +30,21 @@ async def test_a_broker_that_hangs_up_during_the_handshake(said: bytes) -> None:
         with pytest.raises(BROKER_ERRORS):
             await connection.get()
         assert not connection.is_open
+
+
+@pytest.mark.parametrize("said", [b"", _START, b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_broker_that_hangs_up_during_the_handshake(said: bytes) -> None:
+    await _is_refused_by(said)
+
+
+async def test_a_broker_that_hung_up_before_it_was_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F21: what a worker meets that is slower than a broker which is going down; it ended by it."""
+    connect = asyncio.open_connection
+
+    async def slowly(*where: Any, **options: Any) -> Any:
+        reader, writer = await connect(*where, **options)
+        await eventually(reader.at_eof, describe="the end of what the broker says")
+        return reader, writer
+
+    monkeypatch.setattr(asyncio, "open_connection", slowly)
+    await _is_refused_by(b"")
