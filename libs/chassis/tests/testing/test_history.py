@@ -88,7 +88,7 @@ GHOST = Fact(uuid4(), "a", 4)
     [
         replace(GOOD, published=(*GOOD.published, GHOST)),
         _with("any", ConsumerLog(applied=(*ALL, GHOST))),
-        _with("any", ConsumerLog(applied=ALL, delivered=(GHOST,))),
+        _with("any", ConsumerLog(applied=ALL, delivered=(*ALL, GHOST))),
         _with("any", ConsumerLog(applied=ALL, places={"dlq": {GHOST.event_id}})),
     ],
     ids=["published", "applied", "delivered", "dead"],
@@ -96,6 +96,20 @@ GHOST = Fact(uuid4(), "a", 4)
 def test_an_event_that_was_never_committed_is_a_ghost_wherever_it_is_seen(history: History) -> None:
     assert [violation.invariant for violation in history.violations()] == ["I4"]
     assert str(GHOST.event_id) in history.violations()[0].what
+
+
+@pytest.mark.parametrize(
+    ("history", "said"),
+    [
+        (_with("any", ConsumerLog(applied=ALL, delivered=(A1, A2, A3))), "any applied"),
+        (replace(GOOD, published=(A1, A2, B1)), "any was delivered"),
+    ],
+    ids=["applied, not delivered", "delivered, not published"],
+)
+def test_no_event_skips_a_log(history: History, said: str) -> None:
+    [violation] = history.violations()
+    assert violation.invariant == "I4"
+    assert violation.what.startswith(said)
 
 
 def test_rest_that_comes_too_late_is_a_violation() -> None:

@@ -77,6 +77,7 @@ class History:
                 ("I2", self._doubles),
                 ("I3", self._disorder),
                 ("I4", self._ghosts),
+                ("I4", self._shortcuts),
                 ("I5", self._lag),
             )
             for what in check()
@@ -153,6 +154,19 @@ class History:
         for log_name, ids in logs.items():
             for ghost in set(ids) - real:
                 yield f"{log_name}: {ghost} was never committed"
+
+    def _shortcuts(self) -> Iterable[str]:
+        """Find events that are in a log and not in the one before it, where that one was kept."""
+        real = _ids(self.appended)
+        published = _ids(self.published)
+        for name, log in self.consumers.items():
+            delivered, applied = _ids(log.delivered), _ids(log.applied)
+            if not delivered:
+                continue
+            for event_id in (delivered & real) - published:
+                yield f"{name} was delivered {event_id}, which was never published"
+            for event_id in (applied & real) - delivered:
+                yield f"{name} applied {event_id}, which was never delivered to it"
 
     def _lag(self) -> Iterable[str]:
         if self.lag_seconds > self.lag_bound:

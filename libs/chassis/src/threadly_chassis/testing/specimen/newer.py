@@ -6,7 +6,15 @@ Its events have an optional field more, and a second major of which the release 
 from ...db import Transaction
 from ...messaging import Consumer, Context, EffectConsumer, EffectContext, Gate, Subscriptions
 from ...worker import run_worker
-from .service import NoteWritten, SpecimenDeps, SpecimenSettings, log_effect, open_deps, raise_version
+from .service import (
+    NoteWritten,
+    SpecimenDeps,
+    SpecimenSettings,
+    log_effect,
+    note_delivery,
+    open_deps,
+    raise_version,
+)
 
 
 class NoteWrittenWithMood(
@@ -38,14 +46,17 @@ Either = NoteWrittenWithMood | NoteWrittenAnew
 
 
 async def _every(event: Either, context: Context[SpecimenDeps]) -> None:
+    note_delivery("specimen.every", event, context)
     await log_effect(context.tx, "specimen.every", event, context)
 
 
 async def _newest(event: Either, context: Context[SpecimenDeps]) -> None:
+    note_delivery("specimen.newest", event, context)
     await log_effect(context.tx, "specimen.newest", event, context)
 
 
 async def _outside(event: Either, context: EffectContext[SpecimenDeps]) -> None:
+    note_delivery("specimen.outside", event, context)
     async with context.deps.db.transaction() as tx:
         await log_effect(tx, "specimen.outside", event, context)
 

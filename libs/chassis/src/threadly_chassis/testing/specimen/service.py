@@ -72,7 +72,8 @@ async def write_note(tx: Transaction, note_id: str, says: str = "") -> int:
     return version
 
 
-def _note_delivery(consumer: str, event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
+def note_delivery(consumer: str, event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
+    """Write down that a handler was given an event, before it does anything."""
     path = context.deps.settings.deliveries
     if not path:
         return
@@ -126,7 +127,7 @@ async def log_effect(
 
 
 async def _note(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
-    _note_delivery("specimen.every", event, context)
+    note_delivery("specimen.every", event, context)
     # The write comes first, so that a failing note proves that it was rolled back.
     await log_effect(context.tx, "specimen.every", event, context)
     await obey_to_the_end(event.says)
@@ -134,12 +135,12 @@ async def _note(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
 
 
 async def _newest(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
-    _note_delivery("specimen.newest", event, context)
+    note_delivery("specimen.newest", event, context)
     await log_effect(context.tx, "specimen.newest", event, context)
 
 
 async def _outside(event: NoteWritten, context: EffectContext[SpecimenDeps]) -> None:
-    _note_delivery("specimen.outside", event, context)
+    note_delivery("specimen.outside", event, context)
     obey(event.says, context.attempt)
     async with context.deps.db.transaction() as tx:
         await log_effect(tx, "specimen.outside", event, context)
