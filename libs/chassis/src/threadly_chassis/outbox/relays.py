@@ -7,8 +7,8 @@ from ..messaging.publisher import Publisher
 from .append import SHARDS
 from .relay import Relay
 
-#: By the bare publisher's rate, on two cores shared with the servers: one 0.51, two 0.70, three 0.80, four 0.80
-#: (in seven rounds; a quiet relay's processor time stays the same).
+#: On two cores shared with the servers two made 0.70 of the bare publisher's rate, three and four 0.80 (the
+#: middle of seven rounds; one 0.51 in an earlier run). A quiet worker's processor time stays the same.
 _RELAYS = 3
 
 
