@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from threadly_chassis.outbox import low_water
 from threadly_chassis.outbox.store import OutboxStore
+from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteWritten, write_note
 
@@ -44,7 +46,8 @@ async def _stepped(specimen: Specimen, store: OutboxStore) -> int:
 
 
 async def test_marks_rise_behind_what_has_left(specimen: Specimen, store: OutboxStore) -> None:
-    assert await _stepped(specimen, store) > 0
+    # A transaction of any other database of the cluster may hold them down for a while.
+    await eventually(partial(_stepped, specimen, store), describe="higher marks")
     shards = await store.lease(16)
     assert len(await store.fetch(shards, 512)) == await specimen.pending()
     await store.commit()
