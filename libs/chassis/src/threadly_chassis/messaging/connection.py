@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection
+from aio_pika.connection import make_url
 from aiormq.exceptions import AMQPError
 
 from ..tasks import only_own_cancellation
@@ -60,18 +61,22 @@ class BrokerConnection:
             return self._connection
 
     async def _open(self) -> AbstractConnection:
+        connection = aio_pika.Connection(
+            make_url(self._url, heartbeat=self._heartbeat),
+            client_properties={"connection_name": self._name},
+        )
         try:
             with only_own_cancellation():
-                return await aio_pika.connect(
-                    self._url,
-                    timeout=CONNECT_TIMEOUT,
-                    heartbeat=self._heartbeat,
-                    client_properties={"connection_name": self._name},
-                )
-        except StopAsyncIteration as error:
+                await connection.connect(timeout=CONNECT_TIMEOUT)
+        except BaseException as error:
+            # Else the collector closes it, in whatever thread it happens to run.
+            await connection.close()
+            if not isinstance(error, StopAsyncIteration):
+                raise
             # How aiormq 7.2.4 says that the broker hung up in the middle of the handshake, as one does that
             # is going down. It ended workers, being no error of the broker's (F21).
             raise ConnectionError("the broker hung up during the handshake") from error
+        return connection
 
     async def transport(self) -> aiormq.abc.AbstractConnection:
         """Return the AMQP connection underneath, for what aio-pika does not offer."""
