@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from threadly_contracts import Event
 
-from ..observability.metrics import EVENTS_APPENDED
+from ..observability.metrics import DOMAIN_EVENTS, EVENTS_APPENDED
 from ..outbox import append
 
 #: A session that may only read; a `WriteSession` serves wherever one is asked for, not the reverse.
@@ -26,6 +26,7 @@ class Transaction:
     def __init__(self, session: WriteSession) -> None:
         self.session = session
         self._published: list[str] = []
+        self._facts: list[str] = []
         self._afterwards: list[Callable[[], Awaitable[None]]] = []
 
     async def publish(
@@ -51,6 +52,10 @@ class Transaction:
         """Whether an event was appended: the relay has something to do after the commit."""
         return bool(self._published)
 
+    def count(self, fact: str) -> None:
+        """Count a business fact (`threadly_domain_total`) once this transaction has committed."""
+        self._facts.append(fact)
+
     def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` once this transaction has committed, before the request is answered; never otherwise.
 
@@ -63,6 +68,8 @@ class Transaction:
         """Count what was published and run what was registered; for whoever committed."""
         for event_type in self._published:
             EVENTS_APPENDED.labels(event_type).inc()
+        for fact in self._facts:
+            DOMAIN_EVENTS.labels(fact).inc()
         if not self._afterwards:
             return
         # Sentry's SDK takes 0.3 s to import: not for commands that only use the database.

@@ -2,11 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import event
-
 from threadly_chassis.db import Transaction
 from threadly_chassis.observability.logging import get_logger
-from threadly_chassis.observability.metrics import DOMAIN_EVENTS
 from threadly_contracts.auth import UserRegistered, UserUpdated
 
 from ..domain.profile import Profile
@@ -60,8 +57,10 @@ def person(user: UserRow) -> dict[str, object]:
 
 
 def _report_creation(tx: Transaction, user: UserRow) -> None:
-    # A creation that is rolled back never happened, so it is counted at the commit (R-AUTH-09).
-    @event.listens_for(tx.session.sync_session, "after_commit", once=True)
-    def report(_: object) -> None:
-        DOMAIN_EVENTS.labels("users_created").inc()
+    """Count and log it once it is one: a creation that is rolled back never happened (R-AUTH-09)."""
+
+    async def report() -> None:
         _log.info("user created", new_user_id=str(user.id))
+
+    tx.count("users_created")
+    tx.after_commit(report)

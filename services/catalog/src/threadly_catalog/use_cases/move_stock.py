@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from threadly_chassis.db import Transaction
-from threadly_chassis.observability.metrics import DOMAIN_EVENTS
 from threadly_contracts import Event
 from threadly_contracts.catalog import ProductStatus
 
@@ -49,4 +48,4 @@ async def move_stock(
     await count_listed(tx.session, {row.category_id: by})
     event = says(facts_of(row))
     await tx.publish(event, version=row.version)
-    DOMAIN_EVENTS.labels(event.type).inc()
+    tx.count(event.type)

@@ -2,7 +2,6 @@
 
 from threadly_chassis.db import Transaction
 from threadly_chassis.observability.logging import get_logger
-from threadly_chassis.observability.metrics import DOMAIN_EVENTS
 
 _log = get_logger(__name__)
 
@@ -12,6 +11,6 @@ def tell_once_committed(tx: Transaction, fact: str, **ids: object) -> None:
 
     async def tell() -> None:
         _log.info(fact, **{name: str(value) for name, value in ids.items()})
-        DOMAIN_EVENTS.labels(fact).inc()
 
+    tx.count(fact)
     tx.after_commit(tell)

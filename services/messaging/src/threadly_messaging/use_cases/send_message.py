@@ -7,7 +7,6 @@ from uuid import UUID
 from threadly_chassis.db import Transaction
 from threadly_chassis.http import Principal
 from threadly_chassis.ids import new_id
-from threadly_chassis.observability.metrics import DOMAIN_EVENTS
 from threadly_contracts.messaging import MessageSent
 
 from ..domain.content import CleanContent, clean_content, clean_image_url
@@ -47,7 +46,7 @@ async def send_message(
     await conversations.move_up(tx.session, conversation.id, conversation.last_message_at)
     recipient_id = other_side(conversation, sender.user_id)
     await _announce(conversation, row, sender, recipient_id, tx=tx)
-    DOMAIN_EVENTS.labels("messages_sent").inc()
+    tx.count("messages_sent")
     message = Message.model_validate(row)
     named = {"sender_name": sender.name, "sender_avatar": sender.picture}
     return message.model_copy(update=named), recipient_id

@@ -6,7 +6,6 @@ from uuid import UUID
 from threadly_chassis.db import Transaction
 from threadly_chassis.ids import new_id
 from threadly_chassis.observability.logging import get_logger
-from threadly_chassis.observability.metrics import DOMAIN_EVENTS
 from threadly_contracts.catalog import ProductStatus
 from threadly_contracts.orders import CheckoutEnding, OrderConfirmed, OrderStatus, PaymentStatus
 
@@ -50,7 +49,7 @@ async def settle_payment(
         await _confirm(tx, checkout, intent, now)
     else:
         await _reject(tx, checkout, intent, rejection, now)
-    DOMAIN_EVENTS.labels(f"payment_{rejection or 'confirmed'}".lower()).inc()
+    tx.count(f"payment_{rejection or 'confirmed'}".lower())
     return rejection
 
 
