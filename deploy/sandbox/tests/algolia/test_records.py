@@ -219,3 +219,14 @@ def test_records_and_settings_survive_a_restart(run_server: Callable[[], Any]) -
         assert client.get_task("kept", last.task_id).status == "published"
         found = client.search_single_index("kept", {"query": "dress", "filters": "brand:Zara"}).to_dict()
         assert {hit["objectID"] for hit in found["hits"]} == {"1", "2"}
+
+
+def test_indices_come_in_pages_only_when_a_page_is_asked_for(products: Any) -> None:
+    """The SDK on `page`: "If `null`, the API response is not paginated"."""
+    for number in range(3):
+        saved = products.client.save_object(f"{products.name}-{number}", {"objectID": "1"})
+        products.client.wait_for_task(f"{products.name}-{number}", saved.task_id)
+    paged = products.client.list_indices(page=0, hits_per_page=2)
+    assert (len(paged.items), paged.nb_pages >= 2) == (2, True)
+    names = {item.name for item in products.client.list_indices(hits_per_page=2).items}
+    assert {f"{products.name}-{number}" for number in range(3)} <= names

@@ -91,11 +91,14 @@ async def test_an_unknown_outcome_is_sent_again_and_never_dropped(specimen: Spec
         await eventually(lambda: _arrived(specimen, 1), describe="a relay at work")
         proxy.down.hold()
         await specimen.write("a", "b", "a")
-        await eventually(lambda: _depth(specimen, 4), describe="the broker to have them")
+        await eventually(lambda: _depth(specimen, 2), describe="the broker to have some of them")
         await eventually(lambda: _gave_up_waiting(specimen), timeout=20, describe="the end of its patience")
         assert await specimen.pending() == 3
+        sent = await specimen.depth("specimen.every") - 1
         proxy.heal()
-        await eventually(lambda: _arrived(specimen, 7), timeout=30, describe="all three a second time")
+        await eventually(
+            lambda: _arrived(specimen, 4 + sent), timeout=30, describe="all three, those sent a second time"
+        )
     versions: dict[str, list[int]] = {}
     for message in await specimen.take("specimen.every"):
         versions.setdefault(str(message.headers["cloudEvents:subject"]), []).append(

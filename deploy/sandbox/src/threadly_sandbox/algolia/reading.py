@@ -135,7 +135,9 @@ async def get_task(call: Call) -> dict[str, Any]:
 
 async def list_indexes(call: Call) -> dict[str, Any]:
     rows = call.engine.store.indexes()
-    size = int(call.parameters.get("hitsPerPage", 100))
+    # "If `null`, the API response is not paginated" (the SDK on `page`).
+    paged = "page" in call.parameters
+    size = int(call.parameters.get("hitsPerPage", 100)) if paged else len(rows)
     start = int(call.parameters.get("page", 0)) * size
     return {
         "items": [_listed(call, row.name) for row in rows[start : start + size]],
