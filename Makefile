@@ -48,10 +48,10 @@ migrate: bootstrap ## Bring the running databases up to date
 
 .PHONY: test check lint types borders contracts
 test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
-	pytest libs services deploy -n 2 --dist loadscope -m "not story and not compose"
-	pytest tests bench --ignore tests/chaos -m "not story and not compose"
-	pytest tests/chaos
-	pytest deploy tests -m "story and not compose"
+	tools/run-tests libs services deploy -n 2 --dist loadscope -m "not story and not compose"
+	tools/run-tests tests bench --ignore tests/chaos -m "not story and not compose"
+	tools/run-tests tests/chaos
+	tools/run-tests deploy tests -m "story and not compose"
 
 check: lint types borders contracts ## Everything that can be judged without running the system
 
