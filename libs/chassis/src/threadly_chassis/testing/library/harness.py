@@ -73,7 +73,9 @@ class House:
         worker = Worker(self.settings, deps, self.table, Schedules(), _nobody_dies, snapshots=snapshots)
         async with worker:
             await eventually(
-                lambda: all(runner.is_consuming for runner in worker.consumers), describe="all consumers"
+                lambda: all(runner.is_consuming for runner in worker.consumers),
+                timeout=60,
+                describe="all consumers",
             )
             yield worker
 

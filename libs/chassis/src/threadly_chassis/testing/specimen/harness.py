@@ -109,7 +109,9 @@ class Specimen:
         """Run a worker in this process, from when it consumes."""
         async with self.worker(subscriptions) as worker:
             await eventually(
-                lambda: all(runner.is_consuming for runner in worker.consumers), describe="all consumers"
+                lambda: all(runner.is_consuming for runner in worker.consumers),
+                timeout=60,
+                describe="all consumers",
             )
             yield worker
 
