@@ -97,4 +97,5 @@ class BrokerConnection:
                 async with asyncio.timeout(2):
                     await connection.close()
             except BROKER_ERRORS:
-                return
+                # It has let go of its socket by now; this only makes it know that it is closed.
+                await connection.close()
