@@ -26,7 +26,7 @@ from threadly_operations.dependencies import OperationsDeps, open_deps
 from threadly_operations.settings import OperationsSettings
 from threadly_operations.storage.tables import ConsumerRow
 
-#: How long loads last and how often faults come: 1 in the short form, 10 in `make chaos`.
+#: How long loads last and how often faults come: 1 in the short form, 5 in `make chaos`.
 LENGTH = int(os.environ.get("LENGTH") or 1)
 
 
