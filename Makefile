@@ -47,10 +47,9 @@ migrate: bootstrap ## Bring the running databases up to date
 # ---- Prove it --------------------------------------------------------------------------------------
 
 .PHONY: test check lint types borders contracts
-test: bootstrap-node ## Every test: packages in parallel, then the architecture, then the stories one by one
-	tools/run-tests libs services deploy -n 2 --dist loadscope -m "not story and not compose"
-	tools/run-tests tests bench --ignore tests/chaos -m "not story and not compose"
-	tools/run-tests tests/chaos
+test: bootstrap-node ## Every test: all but the stories in three processes, then the stories one by one
+	@# Tests wait more than they compute: three processes keep two cores busy.
+	tools/run-tests libs services deploy tests bench -n 3 --dist worksteal -m "not story and not compose"
 	tools/run-tests deploy tests -m "story and not compose"
 
 check: lint types borders contracts ## Everything that can be judged without running the system

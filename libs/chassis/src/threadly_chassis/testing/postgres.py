@@ -51,8 +51,11 @@ def clone(server_url: str, template: str) -> str:
     """Make a database from a template; returns its URL."""
     name = f"test_{uuid4().hex[:16]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
+        # By files: through the log, the default, it takes twice as long and more of the processor.
         connection.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
         )
     return database_url(server_url, name)
 
