@@ -48,6 +48,15 @@ def part_medians(curve: Curve, total: float, parts: int) -> list[float]:
     return [median(part) for part in found]
 
 
+def trend(figures: Sequence[float]) -> tuple[float, float]:
+    """The first and the last figure as the straight line through all of them gives them (least squares).
+
+    One figure swings; the line uses all of them.
+    """
+    line = linear_regression(range(len(figures)), figures)
+    return line.intercept, line.intercept + line.slope * (len(figures) - 1)
+
+
 def slope(curve: Curve) -> float:
     """By how much the second figure rises with each unit of the first (least squares)."""
     return linear_regression(*zip(*curve, strict=True)).slope

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -15,6 +16,8 @@ from ..scale import Scale
 from ..service import ItemWeighed
 
 WITH, WITHOUT = "with an event", "the same without"
+#: The least that any outbox in tables costs: one more statement, one more row.
+ONE_ROW = "the same and one bare row"
 _MOST_LOST = 0.05
 #: Transactions under way at once: a service's pool.
 _CLIENTS = 8
@@ -24,6 +27,7 @@ create table item (item text primary key, owner uuid not null, state text not nu
 create table item_change (id bigint generated always as identity primary key,
                           item text not null references item,
                           who uuid not null, what text not null, at timestamptz not null default now());
+create table bare (item text, who uuid);
 insert into item select 'item-' || n, gen_random_uuid(), 'listed', 100, 0 from generate_series(0, 999) n;
 """
 _LOOK = text("select owner, state, price from item where item = :item")
@@ -32,6 +36,11 @@ _CHANGE = text(
     "returning version"
 )
 _NOTE = text("insert into item_change (item, who, what) values (:item, :who, 'weighed')")
+_BARE = text("insert into bare (item, who) values (:item, :who)")
+_SOMEBODY = uuid4()
+
+#: What a contender does in addition to the use case.
+_Extra = Callable[[Transaction, str, int], Awaitable[None]]
 
 
 async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
@@ -40,8 +49,9 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
         await here.execute(_TABLES)
         rounds = await take_turns(
             {
-                WITH: lambda: _load(here, scale.append_seconds, publishes=True),
-                WITHOUT: lambda: _load(here, scale.append_seconds, publishes=False),
+                WITH: lambda: _load(here, scale.append_seconds, _publish),
+                WITHOUT: lambda: _load(here, scale.append_seconds, _nothing),
+                ONE_ROW: lambda: _load(here, scale.append_seconds, _one_row),
             },
             scale.rounds,
         )
@@ -65,30 +75,41 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             rounds=rounds.raw,
             notes=f"{_CLIENTS} transactions at once; an event adds {each * 1000:.2f} ms to each of them, "
             f"{each / _CLIENTS * 1000:.2f} ms of the machine",
-        )
+        ),
+        Verdict(
+            measure="append: what one more bare row would leave",
+            unit="tx/s",
+            ours=rounds.median(ONE_ROW),
+            baseline_name=WITHOUT,
+            baseline=rounds.median(WITHOUT),
+            ratio=rounds.ratio(ONE_ROW, WITHOUT),
+            seconds=rounds.seconds,
+            notes="one insert into a table of two columns without any index, in the same transaction",
+        ),
     ]
 
 
-async def _load(here: Place, seconds: float, *, publishes: bool) -> Sample:
+async def _load(here: Place, seconds: float, extra: _Extra) -> Sample:
     before = await here.count("select count(*) from outbox_event")
-    deadline = time.perf_counter() + seconds
     started = time.perf_counter()
-    counts = await asyncio.gather(*(_client(here, n, deadline, publishes) for n in range(_CLIENTS)))
+    deadline = started + seconds
+    counts = await asyncio.gather(*(_client(here, n, deadline, extra) for n in range(_CLIENTS)))
     elapsed = time.perf_counter() - started
     appended = await here.count("select count(*) from outbox_event") - before
-    missing = sum(counts) - appended
     figure = sum(counts) / elapsed
-    return Sample(figure, max(missing, 0), max(-missing, 0)) if publishes else Sample(figure)
+    if extra is not _publish:
+        return Sample(figure)
+    missing = sum(counts) - appended
+    return Sample(figure, max(missing, 0), max(-missing, 0))
 
 
-async def _client(here: Place, number: int, deadline: float, publishes: bool) -> int:  # noqa: FBT001 - internal
+async def _client(here: Place, number: int, deadline: float, extra: _Extra) -> int:
     done, who = 0, uuid4()
     while time.perf_counter() < deadline:
         item = f"item-{(done * _CLIENTS + number) % 1000}"
         async with here.db.transaction() as tx:
             version = await _use_case(tx, item, who.hex)
-            if publishes:
-                await tx.publish(ItemWeighed(item=item, number=done), version=version)
+            await extra(tx, item, version)
         done += 1
     return done
 
@@ -98,3 +119,15 @@ async def _use_case(tx: Transaction, item: str, who: str) -> int:
     version = int((await tx.session.execute(_CHANGE, {"item": item})).scalar_one())
     await tx.session.execute(_NOTE, {"item": item, "who": who})
     return version
+
+
+async def _publish(tx: Transaction, item: str, version: int) -> None:
+    await tx.publish(ItemWeighed(item=item, number=version), version=version)
+
+
+async def _nothing(tx: Transaction, item: str, version: int) -> None:
+    """What the baseline adds."""
+
+
+async def _one_row(tx: Transaction, item: str, version: int) -> None:  # noqa: ARG001 - an `_Extra`
+    await tx.session.execute(_BARE, {"item": item, "who": _SOMEBODY})

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from bench.report import Verdict, as_json, as_markdown, summary, table
 from bench.rounds import Rounds, Sample, take_turns
-from bench.statistics import part_medians, percentile, rates, reached, slope
+from bench.statistics import part_medians, percentile, rates, reached, slope, trend
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,16 @@ def test_part_medians_go_by_the_count_and_let_no_outlier_speak_for_a_part() -> N
 def test_a_slope_is_the_rise_of_a_unit() -> None:
     assert slope([(0, 5.0), (10, 6.0), (20, 7.0)]) == pytest.approx(0.1)
     assert slope([(0, 5.0), (10, 5.0), (20, 5.0)]) == pytest.approx(0.0)
+
+
+def test_a_trend_hears_all_figures_and_not_only_the_ends() -> None:
+    assert trend([100.0, 95.0, 90.0]) == pytest.approx((100.0, 90.0))
+    # A quick beginning and a slow end, and no slope in between.
+    first, last = trend([110.0, *[100.0, 102.0, 98.0, 100.0] * 2, 90.0])
+    assert last / first > 0.9 > 90 / 110
+    # A slope that two lucky ends would hide.
+    first, last = trend([80.0, 100.0, 95.0, 85.0, 80.0, 70.0, 65.0, 60.0, 55.0, 80.0])
+    assert last / first < 0.9 < 80 / 80
 
 
 def _rounds(ours: Sequence[float], baseline: Sequence[float]) -> Rounds:
