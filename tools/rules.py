@@ -199,7 +199,7 @@ RULES: tuple[Rule, ...] = (
     Rule("file-length", lambda p: _is_python(p) and not _is_test(p), _long_files),
     Rule("function-length", lambda p: _is_python(p) and "/migrations/" not in p, _long_functions),
     # One transaction a request or message, ended where it was begun (ADR 3).
-    Rule("commit-at-the-edge", _outside("threadly_chassis/db/transaction.py"), _methods_called("commit")),
+    Rule("commit-at-the-edge", _outside("threadly_chassis/db/commit.py"), _methods_called("commit")),
     # Outcomes are decided in messaging/outcome.py from the exception alone (ADR 6).
     Rule(
         "ack-in-messaging", _outside("threadly_chassis/messaging/"), _methods_called("ack", "nack", "reject")

@@ -80,7 +80,7 @@ def test_every_rule_has_been_seen_to_fail() -> None:
 @pytest.mark.parametrize(
     ("rule", "outside"),
     [
-        ("commit-at-the-edge", "libs/chassis/src/threadly_chassis/db/transaction.py"),
+        ("commit-at-the-edge", "libs/chassis/src/threadly_chassis/db/commit.py"),
         ("ack-in-messaging", "libs/chassis/src/threadly_chassis/messaging/acks.py"),
         ("no-sleep-in-tests", CODE),
         ("one-clock", TEST),

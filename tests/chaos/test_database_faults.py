@@ -14,6 +14,7 @@ import pytest
 from threadly_chassis.db import Database
 from threadly_chassis.outbox import low_water
 from threadly_chassis.outbox.store import OutboxStore
+from threadly_chassis.testing.slow_commit import write_ahead
 from threadly_chassis.testing.specimen.cluster import Cluster
 from threadly_chassis.testing.specimen.harness import SPECIMEN
 from threadly_chassis.testing.specimen.load import Load, patiently
@@ -53,6 +54,8 @@ async def test_f02_a_long_writing_transaction_holds_up_nobody_else(
         async with cluster.specimen.db.transaction() as here, elsewhere.transaction() as there:
             await write_note(here, "slow")
             await write_note(there, "slow")
+            await write_ahead(here)
+            await write_ahead(there)
             await writing.goes_on(90)
         after = dict(await cluster.seconds_to_apply())
     await elsewhere.close()

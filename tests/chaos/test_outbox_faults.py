@@ -16,6 +16,7 @@ from threadly_chassis.messaging.topology import EVENTS_EXCHANGE, UNROUTED
 from threadly_chassis.outbox.relay import Relay
 from threadly_chassis.outbox.store import OutboxRow, OutboxStore
 from threadly_chassis.tasks import end_tasks
+from threadly_chassis.testing.slow_commit import write_ahead
 from threadly_chassis.testing.specimen.cluster import TAP, Cluster
 from threadly_chassis.testing.specimen.load import Load, patience, patiently
 from threadly_chassis.testing.specimen.service import write_note
@@ -48,6 +49,7 @@ async def test_f03_commits_out_of_order_lose_nothing(cluster: Cluster, load: Mak
             for number in range(5 * writing.length):
                 async with specimen.db.transaction() as first:
                     await write_note(first, f"slow-{number % 2}")
+                    await write_ahead(first)
                     await specimen.write(f"quick-{number % 2}")
                     await patiently(lambda: _left(cluster, "quick-%"), describe="the quick one's leaving")
         await cluster.verify()

@@ -14,7 +14,7 @@ from threadly_chassis.context import ActionContext, begin_action
 from threadly_chassis.http.problems import status_of
 from threadly_chassis.observability.metrics import EVENTS_APPENDED
 from threadly_chassis.observability.tracing import configure_tracing, span
-from threadly_chassis.outbox import EventTooLarge, append, cancel
+from threadly_chassis.outbox import EventTooLarge
 from threadly_chassis.outbox.append import MAX_BODY_BYTES, shard_of
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.harness import Specimen
@@ -100,7 +100,7 @@ async def test_nothing_of_a_rolled_back_transaction_is_ever_sent(specimen: Speci
 
     async def write_and_maybe_fail(number: int) -> None:
         async with specimen.db.transaction() as tx:
-            event_id = await append(tx.session, NoteWritten(note_id=f"note-{number}", says=""), version=1)
+            event_id = await tx.publish(NoteWritten(note_id=f"note-{number}", says=""), version=1)
             if number % 10 < 3:
                 rolled_back.add(event_id)
                 raise ZeroDivisionError
@@ -147,10 +147,10 @@ async def test_a_cancelled_scheduled_event_never_leaves(specimen: Specimen) -> N
     soon = datetime.now(UTC) + timedelta(seconds=0.2)
     async with specimen.db.transaction() as tx:
         event = NoteWritten(note_id="never", says="")
-        await append(tx.session, event, version=1, due_at=soon, cancel_key="reminder:1")
-        await append(tx.session, event, version=2, due_at=soon, cancel_key="reminder:2")
+        await tx.publish(event, version=1, due_at=soon, cancel_key="reminder:1")
+        await tx.publish(event, version=2, due_at=soon, cancel_key="reminder:2")
     async with specimen.db.transaction() as tx:
-        assert await cancel(tx.session, "reminder:1") == 1
+        assert await tx.cancel("reminder:1") == 1
     async with specimen.working():
         assert await eventually(lambda: _effects(specimen, 1)) == [("never", 2)]
     assert await specimen.query("select 1 from outbox_scheduled") == []

@@ -9,6 +9,7 @@ import pytest
 from threadly_chassis.outbox import low_water
 from threadly_chassis.outbox.store import OutboxStore
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.slow_commit import write_ahead
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteWritten, write_note
 
@@ -59,6 +60,7 @@ async def test_an_id_that_is_drawn_and_not_committed_holds_them_down(
     """F03: else version 1 would be passed over and version 2 sent before it."""
     async with specimen.db.transaction() as slow:
         await write_note(slow, "slow")
+        await write_ahead(slow)
         assert await _stepped(specimen, store) == 0
         await _emptied(store)
     shards = await store.lease(16)

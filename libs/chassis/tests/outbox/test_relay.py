@@ -21,6 +21,7 @@ from threadly_chassis.outbox.relay import Relay, _Sent, confirmed_prefixes
 from threadly_chassis.outbox.store import OutboxRow, OutboxStore
 from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.slow_commit import write_ahead
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteBurnt, write_note
 
@@ -100,6 +101,7 @@ async def test_out_of_order_commits_lose_nothing(specimen: Specimen) -> None:
     async with _relaying(specimen):
         async with specimen.db.transaction() as first:
             await write_note(first, "slow")
+            await write_ahead(first)
             await specimen.write("quick")
             [message] = await eventually(lambda: _take_some(specimen), describe="the quick one")
             assert message.headers["cloudEvents:subject"] == "quick"

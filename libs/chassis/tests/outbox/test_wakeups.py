@@ -11,7 +11,7 @@ import pytest
 
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Publisher
-from threadly_chassis.outbox import append, cancel, outbox_wakeup, relay
+from threadly_chassis.outbox import outbox_wakeup, relay
 from threadly_chassis.outbox.relay import Relay
 from threadly_chassis.outbox.store import OutboxRow
 from threadly_chassis.tasks import end_tasks
@@ -75,8 +75,18 @@ async def test_without_wake_up_and_with_an_endless_poll_nothing_leaves(
 ) -> None:
     """The test above would notice a relay that looks for other reasons."""
     monkeypatch.setattr(relay, "_POLL", (3600.0, 3600.0))
+    rests = asyncio.Event()
+    rest = Relay._rest
+
+    async def note(self: Relay, seconds: float) -> None:
+        rests.set()
+        await rest(self, seconds)
+
+    monkeypatch.setattr(Relay, "_rest", note)
     async with _relaying(_amqp(specimen), specimen):
         await eventually(lambda: _listens(specimen), describe="the listener")
+        # What is committed before its first look, the relay finds without being woken.
+        await asyncio.wait_for(rests.wait(), 10)
         await specimen.write("first", "second")
         with pytest.raises(AssertionError):
             await eventually(lambda: _arrived(specimen, 2), timeout=1.5)
@@ -123,7 +133,7 @@ async def test_due_timers_leave_once_however_many_relays_look(specimen: Specimen
     soon = datetime.now(UTC) + timedelta(seconds=0.5)
     async with specimen.db.transaction() as tx:
         for number in range(200):
-            await append(tx.session, NoteWritten(note_id=f"n{number}", says=""), version=1, due_at=soon)
+            await tx.publish(NoteWritten(note_id=f"n{number}", says=""), version=1, due_at=soon)
     async with _relaying(_amqp(specimen), specimen, relays=4):
         await eventually(lambda: _arrived(specimen, 200), describe="200 timers")
     ids = [message.message_id for message in await specimen.take("specimen.every")]
@@ -136,14 +146,14 @@ async def test_a_timer_is_either_cancelled_or_sent(specimen: Specimen) -> None:
 
     async def cancel_one(number: int) -> None:
         async with specimen.db.transaction() as tx:
-            if await cancel(tx.session, f"key-{number}"):
+            if await tx.cancel(f"key-{number}"):
                 cancelled.add(f"n{number}")
 
     async with specimen.db.transaction() as tx:
         for number in range(120):
             due = datetime.now(UTC) + timedelta(milliseconds=10 * number)
             event = NoteWritten(note_id=f"n{number}", says="")
-            await append(tx.session, event, version=1, due_at=due, cancel_key=f"key-{number}")
+            await tx.publish(event, version=1, due_at=due, cancel_key=f"key-{number}")
     async with _relaying(_amqp(specimen), specimen, relays=2):
         for number in range(119, -1, -1):
             await cancel_one(number)

@@ -15,6 +15,7 @@ from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.library.harness import Library
 from threadly_chassis.testing.library.service import AUTHOR_SNAPSHOTS, StoryTold
+from threadly_chassis.testing.slow_commit import write_ahead
 from threadly_contracts.operations import RebuildProgressed, RebuildStreamed
 
 pytestmark = pytest.mark.integration
@@ -193,6 +194,7 @@ async def test_who_writes_while_it_begins_is_waited_for(library: Library) -> Non
         await _copied(library)
         async with library.author.db.transaction() as slow:
             await slow.publish(StoryTold(story_id="slow", title="slow", mood=""), version=1)
+            await write_ahead(slow)
             await library.tell("fast")
             rebuild = await library.request()
             await eventually(partial(_state, library, "waiting"), describe="the source waits")
@@ -217,7 +219,7 @@ async def test_who_writes_elsewhere_is_not_waited_for(
         library.author.db.transaction() as here,
     ):
         await there.publish(StoryTold(story_id="elsewhere", title="", mood=""), version=1)
-        await there.session.flush()
+        await write_ahead(there)
         await here.session.execute(text("select pg_current_xact_id()"))
         await library.tell(*STORIES)
         await _copied(library)

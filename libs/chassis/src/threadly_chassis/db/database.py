@@ -63,7 +63,7 @@ class Database:
         """
         async with transaction(self._sessions) as tx:
             yield tx
-        if tx.has_published and self.on_publish:
+        if tx.appends and self.on_publish:
             self.on_publish()
         await tx.run_after_commit()
 

@@ -18,8 +18,12 @@ def count_queries(engine: Engine) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def stop(connection: Any, *_: Any) -> None:
-        seconds = time.perf_counter() - connection.info.pop("threadly_started", time.perf_counter())
-        action = current_action()
-        action.database_queries += 1
-        action.database_seconds += seconds
-        DATABASE_SECONDS.observe(seconds)
+        note_query(time.perf_counter() - connection.info.pop("threadly_started", time.perf_counter()))
+
+
+def note_query(seconds: float) -> None:
+    """Count one question to the database and how long its answer took."""
+    action = current_action()
+    action.database_queries += 1
+    action.database_seconds += seconds
+    DATABASE_SECONDS.observe(seconds)

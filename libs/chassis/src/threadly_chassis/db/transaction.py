@@ -1,20 +1,25 @@
-"""One transaction a request or message: the only place in the repository that commits."""
+"""One transaction a request or message; whoever opened it ends it, by `db.commit`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NewType
+from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from threadly_contracts import Event
 
 from ..observability.metrics import DOMAIN_EVENTS, EVENTS_APPENDED
-from ..outbox import append
+from ..outbox import Append, prepare_append
+from .commit import commit
 
 #: A session that may only read; a `WriteSession` serves wherever one is asked for, not the reverse.
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", ReadSession)
+
+_CANCEL = text("delete from outbox_scheduled where cancel_key = :cancel_key returning 1")
 
 
 class Transaction:
@@ -25,7 +30,8 @@ class Transaction:
 
     def __init__(self, session: WriteSession) -> None:
         self.session = session
-        self._published: list[str] = []
+        #: The events that the commit writes.
+        self.appends: list[Append] = []
         self._facts: list[str] = []
         self._afterwards: list[Callable[[], Awaitable[None]]] = []
 
@@ -36,21 +42,25 @@ class Transaction:
         version: int,
         due_at: datetime | None = None,
         cancel_key: str | None = None,
-    ) -> None:
+    ) -> UUID:
         """Append an event to the outbox; it is sent once this transaction has committed, or never.
 
-        `version` is the aggregate's version that the event announces: raise it in the same transaction,
-        under the aggregate's row lock, so that events leave in the order of versions. With `due_at` the
-        event waits until then by the database's clock and can be cancelled by `cancel_key`.
-        Raises `EventTooLarge` when the body is over 256 KiB.
+        Returns its id. It is written together with the commit, and is not in the tables before. `version` is
+        the aggregate's version that the event announces: raise it in the same transaction, under the
+        aggregate's row lock, so that events leave in the order of versions. With `due_at` (aware) the event
+        waits until then by the database's clock, and `cancel` takes it back by its `cancel_key`.
+        Raises `EventTooLarge` when the body is over 256 KiB or the headers over 16 KiB, and Pydantic's
+        `ValidationError` for an event that was built around validation.
         """
-        await append(self.session, event, version=version, due_at=due_at, cancel_key=cancel_key)
-        self._published.append(event.type)
+        append = prepare_append(event, version=version, due_at=due_at, cancel_key=cancel_key)
+        self.appends.append(append)
+        return append.event_id
 
-    @property
-    def has_published(self) -> bool:
-        """Whether an event was appended: the relay has something to do after the commit."""
-        return bool(self._published)
+    async def cancel(self, cancel_key: str) -> int:
+        """Take back the scheduled events of a key that are not yet due; returns how many there were."""
+        kept = [append for append in self.appends if append.cancel_key != cancel_key]
+        mine, self.appends = len(self.appends) - len(kept), kept
+        return mine + len((await self.session.execute(_CANCEL, {"cancel_key": cancel_key})).all())
 
     def count(self, fact: str) -> None:
         """Count a business fact (`threadly_domain_total`) once this transaction has committed."""
@@ -66,8 +76,8 @@ class Transaction:
 
     async def run_after_commit(self) -> None:
         """Count what was published and run what was registered; for whoever committed."""
-        for event_type in self._published:
-            EVENTS_APPENDED.labels(event_type).inc()
+        for append in self.appends:
+            EVENTS_APPENDED.labels(append.event_type).inc()
         for fact in self._facts:
             DOMAIN_EVENTS.labels(fact).inc()
         if not self._afterwards:
@@ -92,4 +102,4 @@ async def transaction(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterat
         except BaseException:
             await session.rollback()
             raise
-        await session.commit()
+        await commit(session, tx.appends)

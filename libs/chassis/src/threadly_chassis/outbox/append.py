@@ -1,4 +1,4 @@
-"""Appending: one statement in the business transaction writes the event and its pending pointer.
+"""Appending: an event becomes a row of the outbox, written by the statement that goes out with the commit.
 
 Order theorem: the aggregate's row lock serialises its writers, so version 1 has drawn its id and committed
 before version 2 draws its own. Ids of one aggregate are ordered like its versions, all in one shard.
@@ -6,11 +6,10 @@ before version 2 draws its own. Ids of one aggregate are ordered like its versio
 
 import json
 import zlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
-
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from threadly_contracts import Event
 
@@ -26,29 +25,22 @@ MAX_BODY_BYTES = 256 * 1024
 #: A content header is one frame and cannot be split: far under the smallest frame_max in use (128 KiB).
 MAX_HEADER_BYTES = 16 * 1024
 
-_NOW = text("""
+_NOW: Final = """
 with event as (
     insert into outbox_event (
         shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
-    ) values (
-        :shard, :event_id, :agg_type, :agg_id, :agg_version, :event_type, :schema_major,
-        cast(:headers as jsonb), :payload
-    ) returning id, shard
+    ) values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s) returning id, shard
 )
 insert into outbox_pending (shard, id) select shard, id from event
-""")
-_LATER = text("""
+"""
+_LATER: Final = """
 with event as (
     insert into outbox_event (
         shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
-    ) values (
-        :shard, :event_id, :agg_type, :agg_id, :agg_version, :event_type, :schema_major,
-        cast(:headers as jsonb), :payload
-    ) returning id, shard
+    ) values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s) returning id, shard
 )
-insert into outbox_scheduled (due_at, id, shard, cancel_key) select :due_at, id, shard, :cancel_key from event
-""")
-_CANCEL = text("delete from outbox_scheduled where cancel_key = :cancel_key")
+insert into outbox_scheduled (due_at, id, shard, cancel_key) select %s, id, shard, %s from event
+"""
 
 
 class EventTooLarge(TooLarge):
@@ -56,6 +48,17 @@ class EventTooLarge(TooLarge):
 
     code = "event_too_large"
     title = "The event is too large to be sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """An event that the transaction's commit will write: a statement of the driver's and its values."""
+
+    event_id: UUID
+    event_type: str
+    cancel_key: str | None
+    statement: str
+    values: tuple[object, ...]
 
 
 def shard_of(aggregate_id: str) -> int:
@@ -93,48 +96,35 @@ def _check_size(event: Event, body: bytes, headers: str) -> None:
         raise EventTooLarge(f"{event.type}: the headers are over {MAX_HEADER_BYTES} bytes")
 
 
-async def append(
-    session: AsyncSession,
-    event: Event,
-    *,
-    version: int,
-    due_at: datetime | None = None,
-    cancel_key: str | None = None,
-) -> UUID:
-    """Append an event to the outbox in the session's transaction and return its id.
+def prepare_append(
+    event: Event, *, version: int, due_at: datetime | None = None, cancel_key: str | None = None
+) -> Append:
+    """Check an event and put it into the form in which it is written.
 
     `version` is the aggregate's version that the event announces. With `due_at` (aware) the event is sent
-    no earlier, by the database's clock, and `cancel` takes it back by its `cancel_key`.
+    no earlier, by the database's clock.
     Raises `EventTooLarge` over 256 KiB of body or 16 KiB of headers, and Pydantic's `ValidationError` when
     the event was built around validation (`model_construct`, mutable parts): what was appended can be read.
     """
     body = event.model_dump_json(warnings=False).encode()
     type(event).model_validate_json(body)
-    event_id, occurred_at = new_id(), datetime.now(UTC)
-    described = event_headers(event, event_id, version, occurred_at)
+    event_id, subject = new_id(), event.subject
+    described = event_headers(event, event_id, version, datetime.now(UTC))
     if due_at is not None:
         described[h.DUE_AT] = due_at.isoformat()
     headers = json.dumps(described)
     _check_size(event, body, headers)
-    row = {
-        "shard": shard_of(event.subject),
-        "event_id": event_id,
-        "agg_type": event.aggregate,
-        "agg_id": event.subject,
-        "agg_version": version,
-        "event_type": event.type,
-        "schema_major": event.major(),
-        "headers": headers,
-        "payload": body,
-    }
+    values: tuple[object, ...] = (
+        shard_of(subject),
+        event_id,
+        event.aggregate,
+        subject,
+        version,
+        event.type,
+        event.major(),
+        headers,
+        body,
+    )
     if due_at is None:
-        await session.execute(_NOW, row)
-    else:
-        await session.execute(_LATER, {**row, "due_at": due_at, "cancel_key": cancel_key})
-    return event_id
-
-
-async def cancel(session: AsyncSession, cancel_key: str) -> int:
-    """Take back the scheduled events of a key that are not yet due; returns how many there were."""
-    result = await session.execute(_CANCEL, {"cancel_key": cancel_key})
-    return int(getattr(result, "rowcount", 0))
+        return Append(event_id, event.type, None, _NOW, values)
+    return Append(event_id, event.type, cancel_key, _LATER, (*values, due_at, cancel_key))
