@@ -34,6 +34,11 @@ async def _effects(specimen: Specimen, consumer: str, count: int) -> bool:
     return len(await specimen.effects(consumer)) == count
 
 
+async def _is_marked_by(specimen: Specimen, event_id: UUID, consumers: int) -> bool:
+    marks = await specimen.query("select consumer from inbox where event_id = :id", id=event_id)
+    return len(marks) == consumers
+
+
 async def _deliver(specimen: Specimen, message: Any, event_id: UUID, **headers: Any) -> None:
     """Send an event to everybody once more, under an id and headers of our choice."""
     message.properties.headers = message.properties.headers | {h.CE_ID: str(event_id)} | headers
@@ -63,6 +68,8 @@ async def test_an_event_from_behind_the_window_is_a_dead_letter_and_not_applied_
         for consumer in ("specimen.every", "specimen.newest", "specimen.outside"):
             await eventually(partial(_effects, specimen, consumer, 1), describe=f"{consumer}'s effect")
         [(applied,)] = await specimen.query("select distinct event_id from effect")
+        # An effect outside the database comes before its mark.
+        await eventually(lambda: _is_marked_by(specimen, applied, 3), describe="everybody's mark")
         house.later(days=215)
         house.keep()
         assert await specimen.query("select 1 from inbox where event_id = :id", id=applied) == []

@@ -5,7 +5,14 @@ from threadly_chassis.worker import run_worker
 from .dependencies import open_deps
 from .schedules import SCHEDULES
 from .settings import AuthSettings
+from .snapshots import SNAPSHOTS
 from .subscriptions import SUBSCRIPTIONS
 
 if __name__ == "__main__":
-    run_worker(AuthSettings(), open_deps=open_deps, subscriptions=SUBSCRIPTIONS, schedules=SCHEDULES)
+    run_worker(
+        AuthSettings(),
+        open_deps=open_deps,
+        subscriptions=SUBSCRIPTIONS,
+        schedules=SCHEDULES,
+        snapshots=SNAPSHOTS,
+    )

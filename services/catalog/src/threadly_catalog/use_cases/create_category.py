@@ -53,9 +53,9 @@ async def create_category(tx: Transaction, new: NewCategory) -> Category:
     return category_of(row)
 
 
-async def announce_category(tx: Transaction, row: CategoryRow) -> None:
-    """Say what a category is now."""
-    event = CategoryChanged(
+def changed(row: CategoryRow) -> CategoryChanged:
+    """What a category is now."""
+    return CategoryChanged(
         category_id=row.category_id,
         version=row.version,
         parent_id=row.parent_id,
@@ -64,4 +64,8 @@ async def announce_category(tx: Transaction, row: CategoryRow) -> None:
         position=row.position,
         active=row.active,
     )
-    await tx.publish(event, version=row.version)
+
+
+async def announce_category(tx: Transaction, row: CategoryRow) -> None:
+    """Say what a category is now."""
+    await tx.publish(changed(row), version=row.version)
