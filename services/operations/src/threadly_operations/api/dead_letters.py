@@ -79,6 +79,7 @@ async def replay(
         actor=str(operator.user_id),
         reason=body.reason,
         dry_run=body.dry_run,
+        discarded=body.discarded,
     )
     return ReplayView(
         replay_id=decided.replay_id, dead_letter_ids=list(decided.dead_letter_ids), dry_run=body.dry_run

@@ -76,6 +76,8 @@ class ReplayRequest(RequestModel):
     fingerprint: str | None = None
     reason: Annotated[str, Field(max_length=500)] = ""
     dry_run: bool = False
+    discarded: bool = False
+    """Of `ids`, take those that were discarded, too."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:

@@ -57,6 +57,7 @@ def replay_letters(
     reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")] = "",
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
+    discarded: Annotated[bool, typer.Option("--discarded", help="Of the ids, discarded ones too.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait until the consumer has applied them.")] = 0,
 ) -> None:
     """Send dead letters back to the consumers that gave them up."""
@@ -66,7 +67,7 @@ def replay_letters(
     if not (letters or consumer or fingerprint):
         running.fail("name ids, --consumer or --fingerprint")
     wanted = Selection(ids=tuple(letters or ()), consumer=consumer, fingerprint=fingerprint)
-    dead_letters.replay_letters(wanted, reason=reason, dry_run=dry_run, wait=wait)
+    dead_letters.replay_letters(wanted, reason=reason, dry_run=dry_run, discarded=discarded, wait=wait)
 
 
 @dlq.command("discard")

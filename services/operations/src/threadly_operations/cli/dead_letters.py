@@ -77,13 +77,19 @@ def show_letter(letter: UUID) -> None:
         out.print(text, markup=False, highlight=False)
 
 
-def replay_letters(wanted: Selection, *, reason: str, dry_run: bool, wait: float) -> None:
+def replay_letters(wanted: Selection, *, reason: str, dry_run: bool, discarded: bool, wait: float) -> None:
     """Send the selected letters back, or say which; then wait until they are applied, if asked to."""
 
     async def work(tools: Tools) -> Replay:
         async with tools.db.transaction() as tx:
             return await replay_dead_letters(
-                tx, wanted, clock=tools.clock, actor=operator(), reason=reason, dry_run=dry_run
+                tx,
+                wanted,
+                clock=tools.clock,
+                actor=operator(),
+                reason=reason,
+                dry_run=dry_run,
+                discarded=discarded,
             )
 
     decided = run(work)

@@ -13,7 +13,6 @@ from threadly_chassis.messaging import headers as h
 from .status import Status
 
 #: What an operator may do, by where the letter stands.
-_REPLAYABLE = {Status.OPEN, Status.DISCARDED}
 _DISCARDABLE = {Status.OPEN}
 
 
@@ -31,9 +30,15 @@ class NotDiscardable(Conflict):
     title = "This message cannot be discarded now"
 
 
-def check_replayable(status: Status) -> None:
-    """Raise `NotReplayable` unless a letter in `status` may be sent back."""
-    if status not in _REPLAYABLE:
+def check_replayable(status: Status, *, discarded: bool) -> None:
+    """Raise `NotReplayable` unless a letter in `status` may be sent back.
+
+    One that was discarded only by somebody who knows it (`discarded`): of two operators who decide about one
+    open letter at the same moment exactly one has his way, and the other is told (F41).
+    """
+    if status is Status.DISCARDED and not discarded:
+        raise NotReplayable("It was discarded. Ask for discarded ones, too, to send it back all the same.")
+    if status not in {Status.OPEN, Status.DISCARDED}:
         raise NotReplayable(f"It is {status}.")
 
 

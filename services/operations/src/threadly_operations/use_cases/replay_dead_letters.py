@@ -26,20 +26,28 @@ class Replay:
 
 
 async def replay_dead_letters(
-    tx: Transaction, selection: Selection, *, clock: Clock, actor: str, reason: str, dry_run: bool = False
+    tx: Transaction,
+    selection: Selection,
+    *,
+    clock: Clock,
+    actor: str,
+    reason: str,
+    dry_run: bool = False,
+    discarded: bool = False,
 ) -> Replay:
     """Mark the selected letters for replay, and write down who wanted it.
 
-    A selection by group takes whatever of it can be replayed. Raises `NotFound` when nothing fits, and
+    A selection by group takes what of it is open. One by ids takes discarded letters, too, when `discarded`
+    says that they are meant. Raises `NotFound` when nothing fits, and
     `NotReplayable` when a single letter was meant that cannot be. With `dry_run` nothing is changed.
     """
     rows = await dead_letters.lock(tx.session, selection, limit=MAX_SELECTION)
     if not rows:
         raise NotFound("No dead letter fits.")
     if len(selection.ids) == 1:
-        check_replayable(Status(rows[0].status))
-    chosen = [row for row in rows if row.status == Status.OPEN or row.id in selection.ids]
-    chosen = [row for row in chosen if row.status in {Status.OPEN, Status.DISCARDED}]
+        check_replayable(Status(rows[0].status), discarded=discarded)
+    wanted = {Status.OPEN, Status.DISCARDED} if discarded and selection.ids else {Status.OPEN}
+    chosen = [row for row in rows if row.status in wanted]
     if not chosen:
         raise NotReplayable("None of them is open.")
     replay_id = new_id()
