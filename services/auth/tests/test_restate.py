@@ -7,8 +7,8 @@ import pytest
 
 from threadly_auth.domain.messages import ClerkUserChanged, ClerkUserDeleted
 from threadly_auth.domain.profile import parse_profile
-from threadly_auth.snapshots import SNAPSHOTS
 from threadly_auth.use_cases.follow_clerk import apply_change, apply_deletion
+from threadly_auth.use_cases.restate import SNAPSHOTS
 from threadly_contracts.auth import Person, UserUpdated
 
 pytestmark = pytest.mark.integration

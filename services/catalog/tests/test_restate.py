@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from threadly_catalog.snapshots import SNAPSHOTS
+from threadly_catalog.use_cases.restate import SNAPSHOTS
 from threadly_chassis.rebuild.snapshots import restate
 from threadly_contracts.catalog import PRODUCT_EVENTS, CategoryChanged, ProductState, ProductUpdated
 

@@ -5,8 +5,8 @@ from threadly_chassis.worker import run_worker
 from .dependencies import open_deps
 from .schedules import SCHEDULES
 from .settings import AuthSettings
-from .snapshots import SNAPSHOTS
 from .subscriptions import SUBSCRIPTIONS
+from .use_cases.restate import SNAPSHOTS
 
 if __name__ == "__main__":
     run_worker(

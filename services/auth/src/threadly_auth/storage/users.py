@@ -1,9 +1,10 @@
 """Reading and locking users."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Boolean, literal_column, select, update
+from sqlalchemy import Boolean, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from threadly_chassis.db import ReadSession, WriteSession
@@ -24,6 +25,17 @@ async def find(session: ReadSession, user_id: UUID) -> UserRow | None:
 async def find_by_clerk_id(session: ReadSession, clerk_id: str) -> UserRow | None:
     """The user with Clerk's id; tombstones included."""
     return await session.scalar(select(UserRow).where(UserRow.clerk_id == clerk_id))
+
+
+async def each_announced(session: ReadSession) -> AsyncIterator[UserRow]:
+    """Everybody of whom an event told, a few in memory at once.
+
+    Not those whose deletion is all that we ever heard of.
+    """
+    announced = or_(UserRow.deleted_at.is_(None), UserRow.version > 1)
+    statement = select(UserRow).where(announced).order_by(UserRow.id).execution_options(yield_per=200)
+    async for user in await session.stream_scalars(statement):
+        yield user
 
 
 async def insert_or_lock(session: WriteSession, profile: Profile, now: datetime) -> tuple[UserRow, bool]:

@@ -1,6 +1,6 @@
 """Categories and their counts."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, union_all
@@ -51,6 +51,13 @@ async def all_categories(session: ReadSession) -> list[Category]:
         counts, counts.c.category_id == CategoryRow.category_id
     )
     return [category_of(row, int(listed)) for row, listed in await session.execute(statement)]
+
+
+async def each_category(session: ReadSession) -> AsyncIterator[CategoryRow]:
+    """Every category, a few in memory at once."""
+    statement = select(CategoryRow).order_by(CategoryRow.category_id).execution_options(yield_per=200)
+    async for row in await session.stream_scalars(statement):
+        yield row
 
 
 async def find_category(session: ReadSession, category_id: UUID) -> Category | None:

@@ -1,6 +1,6 @@
 """Products: under their lock for writing, by id, and what an event says of them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,18 @@ async def products_by_id(session: ReadSession, product_ids: Sequence[UUID]) -> d
         .options(selectinload(ProductRow.images))
     )
     return {row.product_id: state_of(row) for row in await session.scalars(statement)}
+
+
+async def each_product(session: ReadSession) -> AsyncIterator[ProductRow]:
+    """Every product with its images, a few in memory at once."""
+    statement = (
+        select(ProductRow)
+        .order_by(ProductRow.product_id)
+        .options(selectinload(ProductRow.images))
+        .execution_options(yield_per=200)
+    )
+    async for row in await session.stream_scalars(statement):
+        yield row
 
 
 async def listed_since(session: ReadSession, seller_id: UUID, moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""How everything stands, for readers that are rebuilt after the history was forgotten (ADR 19, ADR 22).
+"""Say how everything stands, for readers that are rebuilt after the history was forgotten (ADR 19, ADR 22).
 
 An item that was sold is restated as changed: its state says SOLD, and whoever copies products hears all their
 events.
@@ -6,38 +6,26 @@ events.
 
 from collections.abc import AsyncIterator
 
-from sqlalchemy import select
-from sqlalchemy.orm import selectinload
-
 from threadly_chassis.rebuild.snapshots import Snapshots
 from threadly_contracts.catalog import CategoryChanged, ProductUpdated
 
-from .dependencies import CatalogDeps
-from .storage.products import facts_of
-from .storage.tables import CategoryRow, ProductRow
-from .use_cases.create_category import changed
-
-#: Rows that are held in memory at once.
-_AT_ONCE = 200
+from ..dependencies import CatalogDeps
+from ..storage.categories import each_category
+from ..storage.products import each_product, facts_of
+from .create_category import changed
 
 
 async def every_category(deps: CatalogDeps) -> AsyncIterator[tuple[CategoryChanged, int]]:
     """Each category and its version."""
     async with deps.db.read() as session:
-        for row in await session.scalars(select(CategoryRow).order_by(CategoryRow.category_id)):
+        async for row in each_category(session):
             yield changed(row), row.version
 
 
 async def every_product(deps: CatalogDeps) -> AsyncIterator[tuple[ProductUpdated, int]]:
     """Each item, whatever became of it, and its version."""
-    statement = (
-        select(ProductRow)
-        .order_by(ProductRow.product_id)
-        .options(selectinload(ProductRow.images))
-        .execution_options(yield_per=_AT_ONCE)
-    )
     async with deps.db.read() as session:
-        async for row in await session.stream_scalars(statement):
+        async for row in each_product(session):
             yield ProductUpdated(**facts_of(row)), row.version
 
 
