@@ -15,7 +15,7 @@ from ..report import Verdict
 from ..rounds import Rounds, Sample, take_turns
 from ..running import end, published, until
 from ..scale import Scale
-from ..service import CONSUMER
+from ..service import CONSUMER, production_settings
 
 OURS, BARE, GATHERED = "relay", "coalesced publisher", "aio-pika gathered"
 _OF_BARE, _OF_GATHERED = 0.7, 2.5
@@ -57,7 +57,8 @@ def _verdict(rounds: Rounds, baseline: str, least: float) -> Verdict:
 
 async def _relay(here: Place, count: int) -> Sample:
     connection = BrokerConnection(here.amqp_url, "bench relay")
-    relay = Relays(here.database_url, connection)
+    settings = production_settings(here.database_url, here.amqp_url)
+    relay = Relays(here.database_url, connection, settings.relays)
     work = asyncio.create_task(relay.run())
     try:
         await eventually(lambda: relay.is_connected, describe="the relay's database")

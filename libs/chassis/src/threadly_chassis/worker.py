@@ -100,7 +100,7 @@ class Worker:
         self._relaying = BrokerConnection(url, f"{name} worker: relay")
         self._republishing = BrokerConnection(url, f"{name} worker: republish")
         self._rebuilding = BrokerConnection(url, f"{name} worker: rebuild")
-        self.relay = Relays(self._database_url, self._relaying)
+        self.relay = Relays(self._database_url, self._relaying, settings.relays)
         tools = self._consumer_tools()
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
         self._resender = Resender(name, deps.db, self._consuming, Publisher(self._republishing))

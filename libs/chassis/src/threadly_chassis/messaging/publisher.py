@@ -10,8 +10,8 @@ import functools
 import struct
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 import pamqp.frame
 from aiormq.abc import AbstractConnection, ChannelFrame
@@ -54,8 +54,7 @@ class Unencodable(ValueError):
         self.index = index
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One message to publish; its `message_id` must not be in flight twice."""
 
     exchange: str

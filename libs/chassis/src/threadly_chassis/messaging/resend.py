@@ -9,7 +9,6 @@ closes no stream for ever. The log decides: a version that is not in it, below o
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
@@ -50,8 +49,8 @@ def answer(request: ResendRequest, rows: Sequence[OutboxRow]) -> Iterator[Outgoi
     expected = request.first
     for row in rows:
         covers = {h.FROM_VERSION: min(expected, row.agg_version)}
-        message = to_message(replace(row, headers=row.headers | covers))
-        yield replace(message, exchange="", routing_key=request.consumer)
+        message = to_message(row._replace(headers=row.headers | covers))
+        yield message._replace(exchange="", routing_key=request.consumer)
         expected = row.agg_version + 1
 
 

@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 from aiormq.exceptions import (
@@ -64,8 +64,7 @@ def to_message(row: OutboxRow) -> Outgoing:
     return Outgoing(EVENTS_EXCHANGE, row.event_type.removeprefix("threadly."), properties, bytes(row.payload))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     row: OutboxRow
     confirmation: Confirmation
 

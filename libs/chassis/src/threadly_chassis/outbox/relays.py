@@ -7,18 +7,13 @@ from ..messaging.publisher import Publisher
 from .append import SHARDS
 from .relay import Relay
 
-#: On two cores shared with the servers two made 0.70 of the bare publisher's rate, three and four 0.80 (the
-#: middle of seven rounds; one 0.51 in an earlier run). A quiet worker's processor time stays the same.
-_RELAYS = 3
-
 
 class Relays:
     """Relay tasks over one connection, each with a channel of its own and at most its part of the shards."""
 
-    def __init__(self, database_url: str, connection: BrokerConnection) -> None:
+    def __init__(self, database_url: str, connection: BrokerConnection, count: int) -> None:
         self._relays = [
-            Relay(database_url, Publisher(connection), shards_at_once=SHARDS // _RELAYS)
-            for _ in range(_RELAYS)
+            Relay(database_url, Publisher(connection), shards_at_once=SHARDS // count) for _ in range(count)
         ]
 
     @property

@@ -6,7 +6,6 @@ service's workers goes on. The row's lock, held while a batch is under way, keep
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -263,4 +262,4 @@ def to_reader(row: OutboxRow, consumer: str, rebuild_id: UUID) -> Outgoing:
     """The event as it was sent, for one reader's queue, marked with the rebuild."""
     message = to_message(row)
     message.properties.headers = {**row.headers, h.REBUILD_ID: str(rebuild_id)}
-    return dataclasses.replace(message, exchange="", routing_key=consumer)
+    return message._replace(exchange="", routing_key=consumer)
