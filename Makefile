@@ -90,7 +90,7 @@ bench: bootstrap ## Measure the event core against bare baselines (QUICK=1 for t
 .PHONY: chaos
 chaos: bootstrap ## A storm of faults (SEED=7 repeats it, MINUTES=5 bounds it), then each test at LENGTH=5
 	SEED=$(SEED) MINUTES=$(MINUTES) pytest tests/chaos/storm.py -s
-	SEED=$(SEED) LENGTH=$(or $(LENGTH),5) pytest tests/chaos
+	SEED=$(SEED) LENGTH=$(or $(LENGTH),5) pytest tests/chaos -n 3 --dist worksteal
 
 .PHONY: compose-test
 compose-test: bootstrap-node ## Run the stories against docker compose (needs a Docker engine)

@@ -43,7 +43,7 @@ QUICK = Scale(
 #: What is judged: every measure takes a minute or more, all together 15 to 25 of them.
 FULL = Scale(
     rounds=7,
-    relay_events=30_000,
+    relay_events=60_000,
     gathered_events=8_000,
     consumed_events=20_000,
     one_by_one_events=3_000,
