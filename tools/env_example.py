@@ -62,6 +62,7 @@ _SHARED = {
     "idempotency_days": "Days that the answer to a request with an Idempotency-Key is repeated.",
     "outbox_partition_events": "Events in a partition of the outbox's log, which is dropped as a whole.",
     "parked_max": "Events that may wait behind one strict stream's failed event; more wait in the broker.",
+    "relays": "Relay tasks of a worker; more than three gained nothing on two cores.",
     "retry_ladder": "The waits of a failed message; after the last one it is a dead letter (ADR 6).",
 }
 

@@ -113,6 +113,10 @@ class _Leases:
             self.of[shard].append((began, asyncio.get_running_loop().time(), id(store)))
         await self._commit(store, rows)
 
+    def holders(self) -> set[int]:
+        """Who has held a shard."""
+        return {relay for held in self.of.values() for _, _, relay in held}
+
     def overlaps(self) -> list[tuple[Any, Any]]:
         """Pairs of leases of one shard that were held at the same time."""
         return [
@@ -131,8 +135,8 @@ async def test_f07_eight_relays_steal_from_each_other(
     writing.pause, writing.aggregates = 0.01, 64
     async with _relays(cluster, 8), writing.running(writers=6):
         await writing.goes_on(300)
+        await patiently(lambda: len(leases.holders()) == 8, describe="each relay to have held a shard")
     assert leases.overlaps() == []
-    assert len({relay for held in leases.of.values() for _, _, relay in held}) == 8
     async with cluster.working():
         history = await cluster.verify()
     assert history.summary()["repeated"] == 0
