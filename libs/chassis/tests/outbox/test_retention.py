@@ -252,7 +252,8 @@ async def test_two_housekeepers_and_a_relay_at_work_lose_nothing(house: Any) -> 
             int(str(message.headers["t-agg-version"]))
         )
     every = list(range(1, 26))
-    assert {note: seen for note, seen in versions.items() if seen != every} == {}
+    wrong = {note: str(seen) for note, seen in versions.items() if seen != every}
+    assert not wrong, f"{len(messages)} messages, then {await specimen.depth('specimen.every')}: {wrong}"
     assert len(versions) == 6
 
 
