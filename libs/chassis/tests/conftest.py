@@ -1,8 +1,9 @@
 """A specimen service on real servers."""
 
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import psycopg
 import pytest
 
 from threadly_chassis.db import Database
@@ -13,6 +14,33 @@ from threadly_chassis.messaging.topology import Topology
 from threadly_chassis.testing.specimen.harness import LADDER, SPECIMEN, Processes, Specimen
 from threadly_chassis.testing.specimen.processes import Process
 from threadly_chassis.testing.specimen.service import SUBSCRIPTIONS, SpecimenSettings
+
+
+@pytest.fixture
+def url(service_database: Callable[[str], str]) -> str:
+    """A database with the chassis' tables and the specimen's."""
+    return service_database(SPECIMEN)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[Database]:
+    db = Database.at(url, pool_size=2)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+def cut(url: str) -> Callable[[], Awaitable[None]]:
+    """`await cut()` ends every connection to the database, as a restart of its server does."""
+
+    async def terminate() -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+
+    return terminate
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The commit point: a transaction's events go with its commit, or neither happens."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -12,9 +13,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from threadly_chassis.context import ActionContext, begin_action
 from threadly_chassis.db import Database, Transaction, is_contention, liveness
+from threadly_chassis.ids import new_id
+from threadly_chassis.testing import eventually
+from threadly_chassis.testing.database import waits_for_a_lock
 from threadly_chassis.testing.specimen.service import NoteWritten, write_note
 
 pytestmark = pytest.mark.integration
+Cut = Callable[[], Awaitable[None]]
 
 
 class _Base(DeclarativeBase):
@@ -26,18 +31,6 @@ class _Note(_Base):
 
     note_id: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int]
-
-
-@pytest.fixture
-def url(service_database: Callable[[str], str]) -> str:
-    return service_database("threadly_chassis.testing.specimen")
-
-
-@pytest.fixture
-async def db(url: str) -> AsyncIterator[Database]:
-    db = Database.at(url, pool_size=2)
-    yield db
-    await db.close()
 
 
 async def _counts(db: Database) -> tuple[int, int, int]:
@@ -131,7 +124,7 @@ async def test_an_error_that_was_swallowed_is_not_committed_over(db: Database) -
 
 
 async def test_a_line_that_breaks_at_the_commit_is_an_outage_and_empties_the_pool(
-    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    db: Database, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a real one nobody knows whether it was committed; here the server ended before it was asked to."""
     monkeypatch.setattr(liveness, "RESTED", 60.0)
@@ -141,7 +134,7 @@ async def test_a_line_that_breaks_at_the_commit_is_an_outage_and_empties_the_poo
     async def cut_it() -> None:
         async with db.transaction() as tx:
             await write_note(tx, "a")
-            await _cut(url)
+            await cut()
 
     with pytest.raises(OperationalError) as caught:
         await cut_it()
@@ -150,6 +143,20 @@ async def test_a_line_that_breaks_at_the_commit_is_an_outage_and_empties_the_poo
     async with db.transaction() as one, db.transaction() as two:
         assert not {await _pid(one), await _pid(two)} & old
     await _usual(db)
+
+
+async def test_who_is_cancelled_at_the_commit_leaves_nothing_behind(db: Database, url: str) -> None:
+    """A client that hangs up, a worker that stops: neither a half transaction nor a spoilt connection."""
+    async with await psycopg.AsyncConnection.connect(url) as other:
+        await other.execute("lock table outbox_pending in access exclusive mode")
+        committing = asyncio.create_task(_write(db, "a", "b"))
+        await eventually(lambda: waits_for_a_lock(db), describe="the commit to wait")
+        committing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await committing
+    assert await _counts(db) == (0, 0, 0)
+    for _ in range(6):
+        await _usual(db)
 
 
 async def test_deadlocks_at_the_commit_are_contention(db: Database) -> None:
@@ -196,17 +203,9 @@ async def _pid(tx: Transaction) -> int:
     return int((await tx.session.execute(text("select pg_backend_pid()"))).scalar_one())
 
 
-async def _cut(url: str) -> None:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-            "where datname = current_database() and pid <> pg_backend_pid()"
-        )
-
-
 async def _usual(db: Database) -> None:
     """The connection that met the error is as good as new."""
     before = await _counts(db)
     async with db.transaction() as tx:
-        await write_note(tx, "usual")
+        await write_note(tx, f"usual {new_id()}")
     assert await _counts(db) == tuple(count + 1 for count in before)

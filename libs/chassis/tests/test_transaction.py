@@ -1,20 +1,11 @@
 """A transaction's count of business facts."""
 
-from collections.abc import AsyncIterator, Callable
-
 import pytest
 from prometheus_client import REGISTRY
 
 from threadly_chassis.db import Database
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def db(service_database: Callable[[str], str]) -> AsyncIterator[Database]:
-    db = Database.at(service_database("threadly_chassis.testing.specimen"))
-    yield db
-    await db.close()
 
 
 def _counted(fact: str) -> float:

@@ -13,11 +13,6 @@ from threadly_contracts.auth import Person, UserUpdated
 
 pytestmark = pytest.mark.integration
 
-LAST = (
-    "select distinct on (agg_id) agg_id, agg_version, convert_from(payload, 'UTF8')::jsonb as said "
-    "from outbox_event where agg_type = 'user' order by agg_id, agg_version desc"
-)
-
 
 def _person(said: dict[str, Any]) -> Person:
     return Person.model_validate({name: said[name] for name in Person.model_fields})
@@ -32,7 +27,8 @@ async def test_of_users(auth: Any, clerk: Any) -> None:
     await auth.handle(apply_change, ClerkUserChanged.of(parse_profile(await clerk.user(renamed))))
     await auth.handle(apply_deletion, ClerkUserDeleted(clerk_id=gone, deleted_at=datetime.now(UTC)))
     await auth.handle(apply_deletion, ClerkUserDeleted(clerk_id="user_unknown", deleted_at=datetime.now(UTC)))
-    last = {row["agg_id"]: (row["agg_version"], _person(row["said"])) for row in await auth.query(LAST)}
+    newest = await auth.newest("user")
+    last = {user: (version, _person(said)) for user, (version, said) in newest.items()}
     restated = {
         event.subject: (version, _person(event.model_dump()))
         async for event, version in SNAPSHOTS[UserUpdated](auth.deps)

@@ -12,11 +12,6 @@ from threadly_contracts.catalog import PRODUCT_EVENTS, CategoryChanged, ProductS
 
 pytestmark = pytest.mark.integration
 
-LAST = (
-    "select distinct on (agg_id) agg_id, agg_version, convert_from(payload, 'UTF8')::jsonb as said "
-    "from outbox_event where agg_type = :type order by agg_id, agg_version desc"
-)
-
 
 def _state(said: dict[str, Any]) -> ProductState:
     return ProductState.model_validate({name: said[name] for name in ProductState.model_fields})
@@ -40,10 +35,8 @@ async def _wardrobe(catalog: Any, purchase: Callable[..., Any]) -> None:
 
 async def test_of_products(catalog: Any, purchase: Callable[..., Any]) -> None:
     await _wardrobe(catalog, purchase)
-    last = {
-        row["agg_id"]: (row["agg_version"], _state(row["said"]))
-        for row in await catalog.query(LAST, type="product")
-    }
+    newest = await catalog.newest("product")
+    last = {item: (version, _state(said)) for item, (version, said) in newest.items()}
     restated = {
         event.subject: (version, _state(event.model_dump()))
         async for event, version in SNAPSHOTS[ProductUpdated](catalog.deps)
@@ -55,9 +48,7 @@ async def test_of_products(catalog: Any, purchase: Callable[..., Any]) -> None:
 async def test_of_categories(catalog: Any) -> None:
     clothes = await catalog.category("Clothes")
     dresses = await catalog.category("Dresses", parent_id=str(clothes))
-    last = {
-        row["agg_id"]: (row["agg_version"], row["said"]) for row in await catalog.query(LAST, type="category")
-    }
+    last = await catalog.newest("category")
     restated = {
         event.subject: (version, event.model_dump(mode="json"))
         async for event, version in SNAPSHOTS[CategoryChanged](catalog.deps)
@@ -69,18 +60,18 @@ async def test_of_categories(catalog: Any) -> None:
 async def test_what_history_has_forgotten_is_in_it_again(catalog: Any, purchase: Callable[..., Any]) -> None:
     """And what it has not forgotten is left alone."""
     await _wardrobe(catalog, purchase)
-    before = await catalog.query(LAST, type="product")
-    forgotten = {row["agg_id"] for row in before[:3]}
+    before = await catalog.newest("product")
+    forgotten = set(sorted(before)[:3])
     async with catalog.deps.db.transaction() as tx:
         forget = text("delete from outbox_event where agg_id = any(:ids)")
         await tx.session.execute(forget, {"ids": sorted(forgotten)})
     wanted = [event.type for event in PRODUCT_EVENTS]
     for _ in range(2):
         await restate(catalog.deps.db, catalog.deps, SNAPSHOTS[ProductUpdated], wanted)
-    after = await catalog.query(LAST, type="product")
-    assert [(row["agg_id"], row["agg_version"]) for row in after] == [
-        (row["agg_id"], row["agg_version"]) for row in before
-    ]
+    after = await catalog.newest("product")
+    assert {item: version for item, (version, _) in after.items()} == {
+        item: version for item, (version, _) in before.items()
+    }
     again = await catalog.query("select agg_id from outbox_event where headers ->> 't-restated' = 'yes'")
     assert {row["agg_id"] for row in again} == forgotten
     assert len(again) == 3

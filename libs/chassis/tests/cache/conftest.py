@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -79,19 +79,6 @@ async def other_process(redis_url: str, namespace: str) -> AsyncIterator[Cache]:
     """The same namespace through another cache: no memory, flights or connections shared."""
     async with Cache.open(redis_url, namespace) as cache:
         yield cache
-
-
-@pytest.fixture
-def until() -> Callable[..., Awaitable[None]]:
-    async def wait(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 10) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                while not await condition():  # noqa: ASYNC110 - the condition is in Redis
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            pytest.fail(f"after {seconds} s still not: {what}")
-
-    return wait
 
 
 class Source:

@@ -1,7 +1,6 @@
 """Filling, sharing and ending (R-CACHE-01, R-CACHE-04 to R-CACHE-08, E085, E086)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +9,9 @@ from structlog.testing import capture_logs
 
 from threadly_chassis.cache import CACHE_TTL, Cache, CachePolicy
 from threadly_chassis.context import ActionContext, begin_action
+from threadly_chassis.testing import eventually
 
 pytestmark = pytest.mark.integration
-Until = Callable[..., Awaitable[None]]
 
 
 async def test_a_second_reader_is_served_from_redis(cache: Cache, other_process: Cache, source: Any) -> None:
@@ -70,7 +69,7 @@ async def test_what_the_loader_raises_is_raised_and_not_stored(
         assert await other_process.get_or_load("k", source, ttl=60) == 1
 
 
-async def test_none_is_kept_for_a_short_time_only(cache: Cache, source: Any, until: Until) -> None:
+async def test_none_is_kept_for_a_short_time_only(cache: Cache, source: Any) -> None:
     """E086: an absent thing is not an endless miss, nor absent for long."""
     source.value = None
     for _ in range(3):
@@ -81,7 +80,7 @@ async def test_none_is_kept_for_a_short_time_only(cache: Cache, source: Any, unt
     async def is_there() -> bool:
         return bool(await cache.get_or_load("k", source, ttl=60, negative_ttl=0.2) == "there")
 
-    await until(is_there, "the negative entry has ended", seconds=3)
+    await eventually(is_there, timeout=3, describe="the negative entry has ended")
 
 
 async def test_a_lifetime_may_be_read_off_the_value(cache: Cache, source: Any) -> None:
@@ -93,7 +92,7 @@ async def test_a_lifetime_may_be_read_off_the_value(cache: Cache, source: Any) -
 
 
 async def test_stale_is_served_while_one_caller_loads_anew(
-    cache: Cache, other_process: Cache, source: Any, until: Until
+    cache: Cache, other_process: Cache, source: Any
 ) -> None:
     """R-CACHE-06: past its time a value is still served; the load in the background is one."""
     await cache.get_or_load("k", source, ttl=0.05, stale=60)
@@ -103,7 +102,7 @@ async def test_stale_is_served_while_one_caller_loads_anew(
 
     source.value = 2
     source.may_finish.clear()
-    await until(is_stale, "the value has gone stale")
+    await eventually(is_stale, timeout=10, describe="the value has gone stale")
     for one in (cache, other_process, cache):
         assert await one.get_or_load("k", source, ttl=60, stale=60) == 1
     assert source.loads == 2
@@ -112,7 +111,7 @@ async def test_stale_is_served_while_one_caller_loads_anew(
     async def is_new() -> bool:
         return bool(await other_process.get_or_load("k", source, ttl=60, stale=60) == 2)
 
-    await until(is_new, "the refresh has been stored")
+    await eventually(is_new, timeout=10, describe="the refresh has been stored")
 
 
 async def test_a_failed_refresh_keeps_the_stale_value_and_says_so(

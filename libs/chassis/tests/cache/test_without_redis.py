@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from threadly_chassis.cache import Cache, CacheUnavailable
 from threadly_chassis.errors import Retryable
+from threadly_chassis.testing import eventually
 
 pytestmark = pytest.mark.integration
-Until = Callable[..., Awaitable[None]]
 
 
 async def test_a_refused_connection_is_a_miss(source: Any) -> None:
@@ -53,7 +52,7 @@ async def test_a_redis_that_hangs_costs_one_time_out_and_not_one_each(
         cable.passes.set()
 
 
-async def test_redis_gone_and_back(cable: Any, namespace: str, source: Any, until: Until) -> None:
+async def test_redis_gone_and_back(cable: Any, namespace: str, source: Any) -> None:
     """A cut connection is a miss; when Redis is back the cache is used again by itself."""
     async with Cache.open(cable.url, namespace) as cache:
         assert await cache.get_or_load("k", source, ttl=60) == 1
@@ -67,7 +66,7 @@ async def test_redis_gone_and_back(cable: Any, namespace: str, source: Any, unti
             await cache.get_or_load("k", source, ttl=60)
             return bool(source.loads == loads)
 
-        await until(is_used_again, "the cache is used again")
+        await eventually(is_used_again, timeout=10, describe="the cache is used again")
 
 
 async def test_redis_dying_during_a_load_still_answers(cable: Any, namespace: str, source: Any) -> None:

@@ -246,7 +246,8 @@ async def test_what_was_discarded_is_replayed_only_by_who_knows_that(
         await discard_dead_letter(tx, first.id, clock=deps.clock, actor="a", reason="hopeless")
     with pytest.raises(NotReplayable, match="It was discarded"):
         await _replay(deps, ids=(first.id,))
-    assert (await _replay(deps, ids=(first.id, second.id))).dead_letter_ids == (second.id,)
+    # A group leaves it alone.
+    assert (await _replay(deps, consumer="shelf.sorter")).dead_letter_ids == (second.id,)
     async with deps.db.transaction() as tx:
         known = Selection(ids=(first.id,))
         replay = await replay_dead_letters(
@@ -255,23 +256,6 @@ async def test_what_was_discarded_is_replayed_only_by_who_knows_that(
     assert replay.dead_letter_ids == (first.id,)
     with pytest.raises(NotReplayable, match="REPLAYING"):
         await _replay(deps, ids=(first.id,))
-
-
-async def test_a_group_leaves_discarded_letters_alone(
-    deps: OperationsDeps, bury: Bury, letters: Letters
-) -> None:
-    await bury()
-    await bury()
-    await gather_dead_letters(deps)
-    first, second = await letters()
-    async with deps.db.transaction() as tx:
-        await discard_dead_letter(tx, first.id, clock=deps.clock, actor="a", reason="hopeless")
-    async with deps.db.transaction() as tx:
-        group = Selection(consumer="shelf.sorter")
-        replay = await replay_dead_letters(
-            tx, group, clock=deps.clock, actor="a", reason="mended", discarded=True
-        )
-    assert replay.dead_letter_ids == (second.id,)
 
 
 async def test_consumers_are_noted_and_never_forgotten(

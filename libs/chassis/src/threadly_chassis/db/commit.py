@@ -19,7 +19,10 @@ from .instrument import note_query
 
 
 async def commit(session: AsyncSession, appends: Sequence[Append]) -> None:
-    """Write the events and commit; raises what SQLAlchemy's own `commit` raises, with nothing committed."""
+    """Write the events and commit; raises `DBAPIError` as SQLAlchemy's own `commit` does.
+
+    Nothing is committed then, unless it is the line to the server that broke: that leaves it open.
+    """
     if appends:
         await _append_and_commit(session, appends)
     # After the above only SQLAlchemy still has a transaction: the driver sees that the server has none.

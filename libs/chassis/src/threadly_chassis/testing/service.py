@@ -18,6 +18,11 @@ from .database import Published, published, query, statements, waits_for_a_lock
 from .handlers import Handler, run_handler
 from .identity import TestIdentity
 
+_NEWEST = (
+    "select distinct on (agg_id) agg_id, agg_version, convert_from(payload, 'UTF8')::jsonb as payload "
+    "from outbox_event where agg_type = :aggregate order by agg_id, agg_version desc"
+)
+
 Settings = TypeVar("Settings", bound=ServiceSettings)
 Deps = TypeVar("Deps", bound=HasDatabase)
 
@@ -93,6 +98,11 @@ class RunningService(Generic[Deps]):
     async def events(self, subject: object | None = None, *, kind: str | None = None) -> list[Published]:
         """What it published, in order: about one aggregate or all, of its own types or those of `kind`."""
         return await published(self.deps.db, kind or self.own_events, subject)
+
+    async def newest(self, aggregate: str) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Version and payload of the newest event of each aggregate of a type, by its id."""
+        rows = await self.query(_NEWEST, aggregate=aggregate)
+        return {row["agg_id"]: (row["agg_version"], row["payload"]) for row in rows}
 
     async def waits_for_a_lock(self) -> bool:
         """Whether somebody waits for a lock in its database."""

@@ -77,12 +77,15 @@ class ReplayRequest(RequestModel):
     reason: Annotated[str, Field(max_length=500)] = ""
     dry_run: bool = False
     discarded: bool = False
-    """Of `ids`, take those that were discarded, too."""
+    """Take those of `ids` that were discarded, too; never of a group."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
         if not (self.ids or self.consumer or self.fingerprint):
             msg = "name ids, a consumer or a fingerprint"
+            raise ValueError(msg)
+        if self.discarded and not self.ids:
+            msg = "name the ids of discarded letters"
             raise ValueError(msg)
         return self
 

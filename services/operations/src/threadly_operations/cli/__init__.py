@@ -66,6 +66,8 @@ def replay_letters(
 
     if not (letters or consumer or fingerprint):
         running.fail("name ids, --consumer or --fingerprint")
+    if discarded and not letters:
+        running.fail("--discarded wants the ids of the letters")
     wanted = Selection(ids=tuple(letters or ()), consumer=consumer, fingerprint=fingerprint)
     dead_letters.replay_letters(wanted, reason=reason, dry_run=dry_run, discarded=discarded, wait=wait)
 

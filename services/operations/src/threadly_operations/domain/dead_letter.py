@@ -14,6 +14,8 @@ from .status import Status
 
 #: What an operator may do, by where the letter stands.
 _DISCARDABLE = {Status.OPEN}
+_REPLAYABLE = {Status.OPEN}
+_REPLAYABLE_BY_WHO_KNOWS = {Status.OPEN, Status.DISCARDED}
 
 
 class NotReplayable(Conflict):
@@ -30,16 +32,22 @@ class NotDiscardable(Conflict):
     title = "This message cannot be discarded now"
 
 
-def check_replayable(status: Status, *, discarded: bool) -> None:
-    """Raise `NotReplayable` unless a letter in `status` may be sent back.
+def is_replayable(status: Status, *, discarded: bool) -> bool:
+    """Whether a letter in `status` may be sent back.
 
     One that was discarded only by somebody who knows it (`discarded`): of two operators who decide about one
-    open letter at the same moment exactly one has his way, and the other is told (F41).
+    open letter at the same moment exactly one wins, and the other is told (F41).
     """
-    if status is Status.DISCARDED and not discarded:
+    return status in (_REPLAYABLE_BY_WHO_KNOWS if discarded else _REPLAYABLE)
+
+
+def check_replayable(status: Status, *, discarded: bool) -> None:
+    """Raise `NotReplayable` unless `is_replayable`."""
+    if is_replayable(status, discarded=discarded):
+        return
+    if status is Status.DISCARDED:
         raise NotReplayable("It was discarded. Ask for discarded ones, too, to send it back all the same.")
-    if status not in {Status.OPEN, Status.DISCARDED}:
-        raise NotReplayable(f"It is {status}.")
+    raise NotReplayable(f"It is {status}.")
 
 
 def check_discardable(status: Status) -> None:

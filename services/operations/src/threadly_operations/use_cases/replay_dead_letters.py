@@ -8,7 +8,7 @@ from threadly_chassis.db import Transaction
 from threadly_chassis.errors import NotFound
 from threadly_chassis.ids import new_id
 
-from ..domain.dead_letter import NotReplayable, check_replayable
+from ..domain.dead_letter import NotReplayable, check_replayable, is_replayable
 from ..domain.status import Status
 from ..storage import dead_letters
 from ..storage.dead_letters import Selection
@@ -37,17 +37,15 @@ async def replay_dead_letters(
 ) -> Replay:
     """Mark the selected letters for replay, and write down who wanted it.
 
-    A selection by group takes what of it is open. One by ids takes discarded letters, too, when `discarded`
-    says that they are meant. Raises `NotFound` when nothing fits, and
-    `NotReplayable` when a single letter was meant that cannot be. With `dry_run` nothing is changed.
+    It takes what is open, and with `discarded` what was discarded, too. Raises `NotFound` when nothing fits,
+    and `NotReplayable` when a single letter was meant that cannot be. With `dry_run` nothing is changed.
     """
     rows = await dead_letters.lock(tx.session, selection, limit=MAX_SELECTION)
     if not rows:
         raise NotFound("No dead letter fits.")
     if len(selection.ids) == 1:
         check_replayable(Status(rows[0].status), discarded=discarded)
-    wanted = {Status.OPEN, Status.DISCARDED} if discarded and selection.ids else {Status.OPEN}
-    chosen = [row for row in rows if row.status in wanted]
+    chosen = [row for row in rows if is_replayable(Status(row.status), discarded=discarded)]
     if not chosen:
         raise NotReplayable("None of them is open.")
     replay_id = new_id()
