@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .rounds import Rounds
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -32,6 +34,29 @@ class Verdict:
     others: float | None = None
     rounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
     notes: str = ""
+
+
+def beside(rounds: Rounds, ours: str, baseline: str, *, least: float | None = None, **told: Any) -> Verdict:
+    """Judge one contender of some rounds beside another; with `least` the ratio has that target.
+
+    `told` are further fields of the verdict: what was measured, its unit, notes.
+    """
+    ratio = rounds.ratio(ours, baseline)
+    return Verdict(
+        ours=rounds.median(ours),
+        baseline_name=baseline,
+        baseline=rounds.median(baseline),
+        ratio=ratio,
+        target="" if least is None else f"≥ {least:g} x",
+        met=None if least is None else ratio >= least,
+        seconds=rounds.seconds,
+        lost=rounds.lost(ours),
+        duplicated=rounds.duplicated(ours),
+        baseline_lost=rounds.lost(baseline),
+        baseline_duplicated=rounds.duplicated(baseline),
+        rounds=rounds.raw,
+        **told,
+    )
 
 
 _HEADINGS = (

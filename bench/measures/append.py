@@ -10,7 +10,7 @@ from sqlalchemy import text
 from threadly_chassis.db import Transaction
 
 from ..place import Place, Servers, place
-from ..report import Verdict
+from ..report import Verdict, beside
 from ..rounds import Sample, take_turns
 from ..scale import Scale
 from ..service import ItemWeighed
@@ -55,35 +55,24 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             },
             scale.rounds,
         )
-    ratio = rounds.ratio(WITH, WITHOUT)
     each = _CLIENTS / rounds.median(WITH) - _CLIENTS / rounds.median(WITHOUT)
     return [
-        Verdict(
+        beside(
+            rounds,
+            WITH,
+            WITHOUT,
+            least=1 - _MOST_LOST,
             measure="append: transactions with an event",
             unit="tx/s",
-            ours=rounds.median(WITH),
-            baseline_name=WITHOUT,
-            baseline=rounds.median(WITHOUT),
-            ratio=ratio,
-            target=f"≥ {1 - _MOST_LOST:g} x",
-            met=ratio >= 1 - _MOST_LOST,
-            seconds=rounds.seconds,
-            lost=rounds.lost(WITH),
-            duplicated=rounds.duplicated(WITH),
-            baseline_lost=rounds.lost(WITHOUT),
-            baseline_duplicated=rounds.duplicated(WITHOUT),
-            rounds=rounds.raw,
             notes=f"{_CLIENTS} transactions at once; an event adds {each * 1000:.2f} ms to each of them, "
             f"{each / _CLIENTS * 1000:.2f} ms of the machine",
         ),
-        Verdict(
+        beside(
+            rounds,
+            ONE_ROW,
+            WITHOUT,
             measure="append: what one more bare row would leave",
             unit="tx/s",
-            ours=rounds.median(ONE_ROW),
-            baseline_name=WITHOUT,
-            baseline=rounds.median(WITHOUT),
-            ratio=rounds.ratio(ONE_ROW, WITHOUT),
-            seconds=rounds.seconds,
             notes="one insert into a table of two columns without any index, in the same transaction",
         ),
     ]

@@ -9,7 +9,7 @@ from threadly_chassis.worker import Worker
 from ..backlog import messages, publish_batches
 from ..baselines.consuming import consume_and_ack, one_transaction_each
 from ..place import Place, Servers, place
-from ..report import Verdict
+from ..report import Verdict, beside
 from ..rounds import Rounds, Sample, take_turns
 from ..running import until
 from ..scale import Scale
@@ -35,23 +35,7 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
 
 
 def _verdict(rounds: Rounds, baseline: str, least: float) -> Verdict:
-    ratio = rounds.ratio(OURS, baseline)
-    return Verdict(
-        measure="consumer with inbox",
-        unit="messages/s",
-        ours=rounds.median(OURS),
-        baseline_name=baseline,
-        baseline=rounds.median(baseline),
-        ratio=ratio,
-        target=f"≥ {least:g} x",
-        met=ratio >= least,
-        seconds=rounds.seconds,
-        lost=rounds.lost(OURS),
-        duplicated=rounds.duplicated(OURS),
-        baseline_lost=rounds.lost(baseline),
-        baseline_duplicated=rounds.duplicated(baseline),
-        rounds=rounds.raw,
-    )
+    return beside(rounds, OURS, baseline, least=least, measure="consumer with inbox", unit="messages/s")
 
 
 async def _fill(here: Place, count: int) -> None:

@@ -11,7 +11,7 @@ from threadly_chassis.testing import eventually
 from ..backlog import drain, fill_outbox, judged, messages, publish_batches
 from ..baselines.publishing import publish_gathered
 from ..place import Place, Servers, place
-from ..report import Verdict
+from ..report import Verdict, beside
 from ..rounds import Rounds, Sample, take_turns
 from ..running import end, published, until
 from ..scale import Scale
@@ -36,23 +36,7 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
 
 
 def _verdict(rounds: Rounds, baseline: str, least: float) -> Verdict:
-    ratio = rounds.ratio(OURS, baseline)
-    return Verdict(
-        measure="relay, end to end",
-        unit="events/s",
-        ours=rounds.median(OURS),
-        baseline_name=baseline,
-        baseline=rounds.median(baseline),
-        ratio=ratio,
-        target=f"≥ {least:g} x",
-        met=ratio >= least,
-        seconds=rounds.seconds,
-        lost=rounds.lost(OURS),
-        duplicated=rounds.duplicated(OURS),
-        baseline_lost=rounds.lost(baseline),
-        baseline_duplicated=rounds.duplicated(baseline),
-        rounds=rounds.raw,
-    )
+    return beside(rounds, OURS, baseline, least=least, measure="relay, end to end", unit="events/s")
 
 
 async def _relay(here: Place, count: int) -> Sample:

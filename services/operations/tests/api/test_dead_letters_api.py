@@ -58,6 +58,8 @@ async def test_replay_by_group_starts_with_a_dry_run(
 
 async def test_bad_requests_are_clear(client: httpx.AsyncClient) -> None:
     assert (await client.post(f"{PATH}/replays", json={})).status_code == 422
+    group = {"consumer": "shelf.sorter", "discarded": True}
+    assert (await client.post(f"{PATH}/replays", json=group)).status_code == 422
     assert (await client.get(f"{PATH}/{new_id()}")).status_code == 404
     discard = await client.post(f"{PATH}/{new_id()}/discard", json={"reason": "x"})
     assert discard.status_code == 404
