@@ -22,3 +22,14 @@ def test_a_command_imports_only_what_it_needs(module: str, needed: set[str]) -> 
     command = [sys.executable, "-c", program]
     shown = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - as written here
     assert set(shown.stdout.split()) == needed
+
+
+def test_discarded_letters_are_replayed_by_their_ids_only() -> None:
+    """A group would take along what others have given up."""
+    command = ["dlq", "replay", "--consumer", "shelf.sorter", "--discarded"]
+    program = f"import sys; from threadly_operations.cli import main; sys.argv[1:] = {command!r}; main()"
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)  # noqa: S603 - as written here
+    assert done.returncode != 0
+    assert (done.stdout + done.stderr).strip().splitlines() == [
+        "threadly: --discarded wants the ids of the letters"
+    ]
