@@ -1,6 +1,7 @@
 """A task ends by being cancelled only when it was itself what somebody cancelled."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -46,3 +47,52 @@ async def _waits_around_a_timeout() -> None:
 async def test_a_timeout_stays_a_timeout(waits: Callable[[], Awaitable[None]]) -> None:
     with pytest.raises(TimeoutError):
         await waits()
+
+
+async def test_an_error_in_place_of_a_cancellation_is_its_end() -> None:
+    """What `asyncio.wait_for` makes of both at the same moment, in Python 3.11."""
+    begun = asyncio.Event()
+
+    async def loop() -> None:
+        while True:
+            with contextlib.suppress(OSError), only_own_cancellation():
+                begun.set()
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    raise OSError("gone") from None
+
+    task = asyncio.create_task(loop())
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+
+
+async def test_an_error_of_a_task_that_nobody_cancelled_is_that_error() -> None:
+    with pytest.raises(OSError, match="gone"), only_own_cancellation():
+        raise OSError("gone")
+
+
+async def test_ending_tasks_is_finished_by_who_is_cancelled_over_it() -> None:
+    holding, held = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            held.set()
+            while not holding.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await holding.wait()
+
+    slow = asyncio.create_task(slow_to_end())
+    ending = asyncio.create_task(end_tasks(slow))
+    await held.wait()
+    ending.cancel()
+    await asyncio.sleep(0)
+    assert not ending.done()
+    holding.set()
+    await asyncio.wait([ending], timeout=5)
+    assert ending.cancelled()
+    assert slow.cancelled()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from threadly_chassis.testing import eventually
-from threadly_chassis.testing.specimen.harness import Processes, Specimen
+from threadly_chassis.testing.specimen.harness import SPECIMEN, Processes, Specimen
 
 pytestmark = pytest.mark.integration
 
@@ -45,6 +45,15 @@ async def test_it_becomes_ready_works_and_drains_on_sigterm(specimen: Specimen, 
 
 async def _applied(specimen: Specimen, count: int) -> bool:
     return len(set(await specimen.effects())) == count == len(await specimen.effects())
+
+
+async def test_a_drain_that_hangs_is_cut_off(specimen: Specimen, processes: Processes) -> None:
+    processes.module = f"{SPECIMEN}.stubborn"
+    process = processes.start()
+    await eventually(lambda: _get(process.port, "/health/ready")[0] == 200, timeout=20, describe="readiness")
+    process.send_signal(signal.SIGTERM)
+    await eventually(lambda: process.poll() is not None, timeout=30, describe="its end")
+    assert process.returncode == 1
 
 
 async def test_it_tells_operations_its_consumers(specimen: Specimen, processes: Processes) -> None:

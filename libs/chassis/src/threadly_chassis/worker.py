@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import faulthandler
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -50,6 +51,9 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 OpenDeps = Callable[[SettingsT], AbstractAsyncContextManager[HasDatabase]]
 
 _DRAIN_SECONDS = 30.0
+#: From the beginning of the drain until the process is ended whatever hangs in it: what it holds comes again,
+#: while a worker that lingers keeps its row locks, and not everywhere is a supervisor that kills it.
+END_SECONDS = 60.0
 
 _log = get_logger(__name__)
 
@@ -216,6 +220,8 @@ def run_worker(
 ) -> None:
     """Run the worker until SIGTERM (drains, at most 30 s) or until one of its tasks dies (exits with 1).
 
+    A drain that hangs is cut off after a minute: every thread's stack on stderr, exit with 1.
+
     `snapshots` restate what the outbox has dropped, when a reader of it is rebuilt.
     """
     configure_logging(f"{settings.service}-worker", settings.log_level)
@@ -239,6 +245,7 @@ def run_worker(
             app.include_router(health_router(settings.service, settings.release, checks))
             async with worker:
                 yield
+                faulthandler.dump_traceback_later(END_SECONDS, exit=True)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     config = uvicorn.Config(

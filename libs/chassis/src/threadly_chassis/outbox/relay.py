@@ -118,7 +118,6 @@ class Relay:
                     _log.warning("relay rebuilt", error=repr(error), seconds=wait)
                 except Exception as error:  # noqa: BLE001 - the boundary: the relay must outlive any surprise
                     capture(error, kind="relay")
-                self.is_connected = False
                 await asyncio.sleep(wait)
                 lived_well = time.monotonic() - began > 2 * longest
                 wait = shortest if lived_well else min(wait * 2, longest)
@@ -138,6 +137,7 @@ class Relay:
                 if not (moved and self._is_behind):
                     await self._rest(pause)
         finally:
+            self.is_connected = False
             # The channel first: once the row locks are gone another relay may publish the same events.
             try:
                 await self._publisher.discard()

@@ -4,6 +4,7 @@ import asyncio
 
 from ..messaging.connection import BrokerConnection
 from ..messaging.publisher import Publisher
+from ..tasks import end_tasks
 from .append import SHARDS
 from .relay import Relay
 
@@ -28,6 +29,11 @@ class Relays:
 
     async def run(self) -> None:
         """Relay until cancelled; every failure is waited out."""
-        async with asyncio.TaskGroup() as group:
-            for relay in self._relays:
-                group.create_task(relay.run(), name="relay")
+        # Not a TaskGroup: it cancels once, and a relay in which that got lost kept a worker from ending.
+        tasks = [asyncio.create_task(relay.run(), name="relay") for relay in self._relays]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await end_tasks(*tasks)
