@@ -17,6 +17,8 @@ from threadly_chassis.outbox.partitions import (
     OUTBOX,
     OUTBOX_AHEAD,
     Partition,
+    _attach,
+    begin_work,
     first_id_of,
     inbox_wanted,
     moment_of,
@@ -176,6 +178,30 @@ async def test_appends_go_on_while_partitions_are_made(specimen: Specimen, house
         await asyncio.wait_for(specimen.write("quick"), 5)
     assert house.partitions()[-1].high == 700_001
     assert len(await house.history()) == 2
+
+
+@pytest.mark.integration
+async def test_who_reads_while_rows_are_moved_misses_none(specimen: Specimen, house: Any) -> None:
+    """2026-11-23: a reader that had planned before the move and read after it saw neither place.
+
+    A relay then sent version 22 after 24: what it does not see it cannot wait for.
+    """
+    house.cut_down()
+    await specimen.write(*"abcde")
+    with open_housekeeper(specimen.database_url) as connection, connection.transaction():
+        begin_work(connection)
+        _attach(connection, OUTBOX, Partition("outbox_event_1", 1, 11, is_in_use=True))
+        reading = asyncio.create_task(house.history())
+        await eventually(lambda: _waits_for_a_lock(specimen), describe="the reader to wait")
+    assert await reading == [1, 2, 3, 4, 5]
+
+
+async def _waits_for_a_lock(specimen: Specimen) -> bool:
+    return bool(
+        await specimen.query(
+            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+    )
 
 
 @pytest.mark.integration

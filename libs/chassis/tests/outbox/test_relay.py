@@ -16,6 +16,7 @@ from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Confirmation, Publisher
 from threadly_chassis.outbox import relay as relay_module
+from threadly_chassis.outbox.append import shard_of
 from threadly_chassis.outbox.notifier import CHANNEL, Notifier
 from threadly_chassis.outbox.relay import Relay, _Sent, confirmed_prefixes
 from threadly_chassis.outbox.store import OutboxRow, OutboxStore
@@ -108,6 +109,24 @@ async def test_out_of_order_commits_lose_nothing(specimen: Specimen) -> None:
         [message] = await eventually(lambda: _take_some(specimen), describe="the slow one")
         assert message.headers["cloudEvents:subject"] == "slow"
     assert await specimen.pending() == 0
+
+
+@pytest.mark.integration
+async def test_an_event_that_is_not_seen_holds_those_behind_it(specimen: Specimen) -> None:
+    """What is moved to another partition at the moment of the look is not overtaken by its successor."""
+    await specimen.write("a", "a", "b", "a")
+    assert shard_of("a") != shard_of("b")
+    await specimen.execute("create table elsewhere as select * from outbox_event where id = 2")
+    await specimen.execute("delete from outbox_event where id = 2")
+    async with _relaying(specimen):
+        await eventually(lambda: _pending_is(specimen, [2, 4]), describe="what can go")
+        assert _versions(await specimen.take("specimen.every")) == {"a": [1], "b": [1]}
+        await specimen.execute("insert into outbox_event overriding system value select * from elsewhere")
+        assert _versions(await _sent(specimen, 2)) == {"a": [2, 3]}
+
+
+async def _pending_is(specimen: Specimen, ids: list[int]) -> bool:
+    return [row[0] for row in await specimen.query("select id from outbox_pending order by id")] == ids
 
 
 async def _take_some(specimen: Specimen) -> list[Any]:

@@ -98,6 +98,16 @@ def begin_work(connection: psycopg.Connection) -> None:
     connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
+def lock_out(connection: psycopg.Connection, parent: Partitioned) -> None:
+    """Wait for all who read or write any partition of a table, and make others wait, until the commit.
+
+    Who has waited sees the partitions as they are then. Raises `psycopg.OperationalError` as `begin_work`.
+    """
+    connection.execute(
+        sql.SQL("lock table only {} in access exclusive mode").format(sql.Identifier(parent.table))
+    )
+
+
 def partitions_of(connection: psycopg.Connection, parent: Partitioned) -> list[Partition]:
     """Read a table's partitions from the catalogue, lowest first, without the default."""
     rows = connection.execute(
@@ -197,13 +207,13 @@ def _attach(connection: psycopg.Connection, parent: Partitioned, partition: Part
     """Make a table and attach it; moves what the default partition holds of it.
 
     `create table … partition of` would lock out every append, and attaching locks the default partition only.
-    But whoever has chosen that one for a row before, and writes it after, gets an error: where that can be,
-    writers are locked out for the moment.
+    That is not enough where rows may be on their way: whoever has chosen the default partition for a row
+    before, and writes it after, gets an error; and whoever has planned to read that one before, and reads
+    after, sees the rows neither there nor in the new one, of which it does not know. So everybody is locked
+    out, for the moment, where they look up the partitions: at their parent.
     """
     if partition.is_in_use:
-        connection.execute(
-            sql.SQL("lock table only {} in share row exclusive mode").format(sql.Identifier(parent.table))
-        )
+        lock_out(connection, parent)
     name = sql.Identifier(partition.name)
     connection.execute(
         sql.SQL(
@@ -235,7 +245,7 @@ def _move(connection: psycopg.Connection, parent: Partitioned, partition: Partit
         msg = f"{parent.default} holds more than {_MOVE_AT_MOST} rows of {partition.name}"
         raise psycopg.errors.CheckViolation(msg)
     default, key = sql.Identifier(parent.default), sql.Identifier(parent.key)
-    connection.execute(sql.SQL("lock table {} in access exclusive mode").format(default))
+    lock_out(connection, parent)
     connection.execute(
         sql.SQL(
             "with moved as (delete from {} where {key} >= %s and {key} < %s returning *) "

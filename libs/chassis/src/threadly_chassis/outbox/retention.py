@@ -26,6 +26,7 @@ from .partitions import (
     database_time,
     first_id_of,
     last_id,
+    lock_out,
     partitions_of,
 )
 
@@ -170,9 +171,7 @@ def _under_lock(
     try:
         with connection.transaction():
             begin_work(connection)
-            connection.execute(
-                sql.SQL("lock table only {} in access exclusive mode").format(sql.Identifier(parent.table))
-            )
+            lock_out(connection, parent)
             decided = fate()
             if decided is Fate.DROPPED:
                 _forget(connection, parent, partition)
