@@ -38,14 +38,14 @@ def rows(count: int, first: int = 0) -> Iterator[OutboxRow]:
         yield OutboxRow(
             id=0,
             shard=shard_of(event.subject),
-            event_id=event_id,
+            event_id=str(event_id),
             agg_type=event.aggregate,
             agg_id=event.subject,
             agg_version=version,
             event_type=event.type,
             headers=dict(event_headers(event, event_id, version, now)),
             payload=event.model_dump_json().encode(),
-            created_at=now,
+            appended_at=int(now.timestamp()),
         )
 
 

@@ -13,7 +13,7 @@ from ..baselines.publishing import publish_gathered
 from ..place import Place, Servers, place
 from ..report import Verdict, beside
 from ..rounds import Rounds, Sample, take_turns
-from ..running import end, published, until
+from ..running import as_a_worker, end, published, until
 from ..scale import Scale
 from ..service import CONSUMER, production_settings
 
@@ -48,10 +48,11 @@ async def _relay(here: Place, count: int) -> Sample:
         await eventually(lambda: relay.is_connected, describe="the relay's database")
         done = published() + count
         await fill_outbox(here.database_url, count)
-        started = time.perf_counter()
-        relay.wake()
-        await until(lambda: published() >= done)
-        seconds = time.perf_counter() - started
+        with as_a_worker():
+            started = time.perf_counter()
+            relay.wake()
+            await until(lambda: published() >= done)
+            seconds = time.perf_counter() - started
     finally:
         await end(work)
         await connection.close()

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import uvicorn
 from fastapi import FastAPI
 
+from .collector import tune_collector
 from .errors import Unavailable
 from .http.health import health_router
 from .messaging import Subscriptions
@@ -244,6 +245,7 @@ def run_worker(
             }
             app.include_router(health_router(settings.service, settings.release, checks))
             async with worker:
+                tune_collector()
                 yield
                 faulthandler.dump_traceback_later(END_SECONDS, exit=True)
 

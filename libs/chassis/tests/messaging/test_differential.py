@@ -53,7 +53,16 @@ _BODIES = st.binary(max_size=2000).map(_Body) | st.sampled_from((131_064, 131_06
 #: What a relay makes of a row of the outbox: bound, bound to nothing, and refused by a full queue.
 _ROWS = st.builds(
     lambda name, headers, payload, moment: OutboxRow(
-        1, 0, new_id(), "note", "a", 1, f"threadly.specimen.{name}.v1", headers, payload, moment
+        1,
+        0,
+        str(new_id()),
+        "note",
+        "a",
+        1,
+        f"threadly.specimen.{name}.v1",
+        headers,
+        payload,
+        int(moment.timestamp()),
     ),
     st.sampled_from(["note_written", "note_written", "note_burnt", "note_refused"]),
     _HEADERS,

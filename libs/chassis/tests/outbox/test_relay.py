@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -31,14 +30,14 @@ def _row(number: int, note: str) -> OutboxRow:
     return OutboxRow(
         number,
         0,
-        uuid4(),
+        str(uuid4()),
         "note",
         note,
         number,
         "threadly.specimen.note_written.v1",
         {},
         b"",
-        datetime.now(UTC),
+        0,
     )
 
 

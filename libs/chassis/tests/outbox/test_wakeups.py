@@ -172,8 +172,8 @@ async def test_a_batch_is_one_write_to_the_socket(
     publisher = specimen.publisher
     await specimen.write(*(f"note-{number % 50}" for number in range(500)))
     rows: Any = await specimen.query(
-        "select id, shard, event_id::text, agg_type, agg_id, agg_version, event_type, headers, payload, created_at "
-        "from outbox_event order by id"
+        "select id, shard, event_id::text, agg_type, agg_id, agg_version, event_type, headers, payload, "
+        "extract(epoch from created_at)::bigint from outbox_event order by id"
     )
     messages = [relay.to_message(OutboxRow(*row)) for row in rows]
     assert {message.properties.delivery_mode for message in messages} == {2}

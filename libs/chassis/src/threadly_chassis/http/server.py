@@ -3,6 +3,7 @@
 import uvicorn
 from fastapi import FastAPI
 
+from ..collector import tune_collector
 from ..observability.errors import configure_sentry
 from ..observability.logging import configure_logging
 from ..observability.tracing import configure_tracing
@@ -19,6 +20,7 @@ def configure_observability(settings: ServiceSettings) -> None:
 def run_http(settings: ServiceSettings, app: FastAPI) -> None:
     """Serve until SIGTERM, then finish the requests under way (at most 20 s) and return."""
     configure_observability(settings)
+    tune_collector()
     uvicorn.run(
         app,
         host=settings.http_host,

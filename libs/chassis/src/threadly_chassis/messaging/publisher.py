@@ -68,16 +68,23 @@ class _Batch:
         self.first_tag = first_tag
         self.end_tag = first_tag + len(messages)
         self.outcomes = [Confirmation.UNKNOWN] * len(messages)
-        self.by_id = {message.properties.message_id: i for i, message in enumerate(messages)}
         self.returned: set[int] = set()
         self.open = len(messages)
         self.done = done
+        self._messages = messages
 
-    def settle(self, index: int, outcome: Confirmation) -> None:
-        if self.outcomes[index] is not Confirmation.UNKNOWN:
-            return
-        self.outcomes[index] = Confirmation.RETURNED if index in self.returned else outcome
-        self.open -= 1
+    @functools.cached_property
+    def by_id(self) -> dict[str | None, int]:
+        """Where each message is in the batch, by its id; only asked for when one is returned."""
+        return {message.properties.message_id: i for i, message in enumerate(self._messages)}
+
+    def settle(self, first: int, last: int, outcome: Confirmation) -> None:
+        """Give the messages with these tags their outcome, as far as they are in the batch and have none."""
+        begin, end = max(first, self.first_tag), min(last + 1, self.end_tag)
+        for index in range(begin - self.first_tag, end - self.first_tag):
+            if self.outcomes[index] is Confirmation.UNKNOWN:
+                self.outcomes[index] = Confirmation.RETURNED if index in self.returned else outcome
+                self.open -= 1
         if not self.open and not self.done.done():
             self.done.set_result(None)
 
@@ -138,12 +145,13 @@ class BatchChannel(Channel):
     async def _on_confirm_frame(self, frame: spec.Basic.Ack | spec.Basic.Nack | spec.Basic.Reject) -> None:
         outcome = Confirmation.CONFIRMED if isinstance(frame, spec.Basic.Ack) else Confirmation.REFUSED
         last = int(frame.delivery_tag or 0)
-        first = self._settled_below if getattr(frame, "multiple", False) else last
+        is_multiple = bool(getattr(frame, "multiple", False))
         for batch in self._batches:
-            for tag in range(max(first, batch.first_tag), min(last + 1, batch.end_tag)):
-                batch.settle(tag - batch.first_tag, outcome)
+            batch.settle(self._settled_below if is_multiple else last, last, outcome)
+        if is_multiple:
+            self._settled_below = last + 1
         while self._batches and not self._batches[0].open:
-            self._settled_below = self._batches.popleft().end_tag
+            self._batches.popleft()
 
     async def _on_return_frame(self, frame: spec.Basic.Return) -> None:
         # The broker returns an unroutable message before it confirms it.

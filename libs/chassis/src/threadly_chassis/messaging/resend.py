@@ -33,8 +33,9 @@ _RECONNECT = (0.2, 5.0)
 
 # What is scheduled and not yet due is not yet said; whatever comes after it has to wait for it.
 _LOG = text("""
-select e.id, e.shard, e.event_id, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers, e.payload,
-       e.created_at, exists (select from outbox_scheduled s where s.id = e.id) as is_scheduled
+select e.id, e.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
+       e.payload, extract(epoch from e.created_at)::bigint as appended_at,
+       exists (select from outbox_scheduled s where s.id = e.id) as is_scheduled
 from outbox_event e
 where e.agg_type = :aggregate and e.agg_id = :subject and e.agg_version between :first and :last
   and e.event_type = any(cast(:types as text[]))

@@ -5,8 +5,10 @@ time. Values other than text and numbers are still left to it, and a test holds 
 """
 
 import functools
+import operator
 import struct
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from pamqp import commands as spec
@@ -20,7 +22,7 @@ _LONGEST_SHORT = 255
 _frame = struct.Struct(">BHI").pack
 _content = struct.Struct(">HHQH").pack
 _length = struct.Struct(">I").pack
-_text = struct.Struct(">cI").pack
+_seconds = struct.Struct(">Q").pack
 
 
 def _short(text: str) -> bytes:
@@ -35,21 +37,31 @@ _repeated = functools.lru_cache(maxsize=1024)(_short)
 
 
 @functools.lru_cache(maxsize=1024)
+def _named_text(name: str) -> bytes:
+    """A header's name and the type of its value, when that is text."""
+    return _short(name) + b"S"
+
+
+def _timestamp(moment: datetime) -> bytes:
+    if moment.tzinfo is None:
+        return encode.timestamp(moment)
+    return _seconds(int(moment.timestamp()))
+
+
+@functools.lru_cache(maxsize=1024)
 def _number(value: int) -> bytes:
     return encode.encode_table_value(value)
 
 
 def _table(headers: Mapping[str, Any]) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     for name, value in headers.items():
-        parts.append(_repeated(name))
         if type(value) is str:
             raw = value.encode()
-            parts.append(_text(b"S", len(raw)) + raw)
-        elif type(value) is int:
-            parts.append(_number(value))
+            parts += (_named_text(name), _length(len(raw)), raw)
         else:
-            parts.append(encode.encode_table_value(value))
+            written = _number(value) if type(value) is int else encode.encode_table_value(value)
+            parts += (_repeated(name), written)
     fields = b"".join(parts)
     return _length(len(fields)) + fields
 
@@ -65,12 +77,15 @@ _PROPERTIES: Final[tuple[tuple[str, int, Callable[[Any], bytes]], ...]] = (
     ("reply_to", 1 << 9, _short),
     ("expiration", 1 << 8, _short),
     ("message_id", 1 << 7, _short),
-    ("timestamp", 1 << 6, encode.timestamp),
+    ("timestamp", 1 << 6, _timestamp),
     ("message_type", 1 << 5, _repeated),
     ("user_id", 1 << 4, _short),
     ("app_id", 1 << 3, _repeated),
     ("cluster_id", 1 << 2, _short),
 )
+_values = operator.attrgetter(*(name for name, _, _ in _PROPERTIES))
+_FLAGS: Final = tuple(flag for _, flag, _ in _PROPERTIES)
+_WRITERS: Final = tuple(written for _, _, written in _PROPERTIES)
 
 
 def content_frames(channel: int, properties: spec.Basic.Properties, body: bytes, most: int) -> bytes:
@@ -80,8 +95,7 @@ def content_frames(channel: int, properties: spec.Basic.Properties, body: bytes,
     over `most` the broker would close the connection, with everybody else's messages on it.
     """
     flags, parts = 0, []
-    for name, flag, written in _PROPERTIES:
-        value = getattr(properties, name)
+    for value, flag, written in zip(_values(properties), _FLAGS, _WRITERS, strict=True):
         if value is not None and value != "":
             flags |= flag
             parts.append(written(value))

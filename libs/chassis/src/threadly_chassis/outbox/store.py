@@ -6,7 +6,6 @@ and the fetch are separate statements, so that the fetch sees all that the previ
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Self
-from uuid import UUID
 
 import psycopg
 from psycopg.rows import args_row
@@ -39,8 +38,8 @@ order by random() limit %s for update of s skip locked
 # `shard = any(…) order by id` would sort the whole backlog: 5.9 against 38 thousand events a second. Only the
 # pointers that the batch takes are followed: following all shards' made 200 ms of 7 for 512 events.
 _FETCH = """
-select due.id, due.shard, e.event_id, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers, e.payload,
-       e.created_at
+select due.id, due.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
+       e.payload, extract(epoch from e.created_at)::bigint as appended_at
 from (
     select p.id, s.shard from unnest(%s::smallint[], %s::bigint[]) as s (shard, low)
     cross join lateral (
@@ -99,14 +98,15 @@ class OutboxRow(NamedTuple):
 
     id: int
     shard: int
-    event_id: UUID
+    event_id: str
     agg_type: str
     agg_id: str
     agg_version: int
     event_type: str
     headers: dict[str, Any]
     payload: bytes
-    created_at: Any
+    appended_at: int
+    """In seconds since 1970: all that AMQP has a place for."""
 
     @property
     def aggregate(self) -> tuple[str, str]:
@@ -167,7 +167,7 @@ class OutboxStore:
         self._marks = self._low_water.marks()
         async with self._connection.pipeline():
             await self._connection.execute(_PROMOTE)
-            cursor = await self._connection.execute(_LEASE, (self._marks, shards))
+            cursor = await self._connection.execute(_LEASE, (_array(self._marks), shards))
         leased = [row[0] for row in await cursor.fetchall()]
         if leased:
             await self._low_water.step(self._connection, leased)
@@ -180,8 +180,8 @@ class OutboxStore:
         """
         share = -(-limit // len(shards))
         async with self._connection.cursor(row_factory=args_row(OutboxRow)) as cursor:
-            marks = [self._marks[shard] for shard in shards]
-            await cursor.execute(_FETCH, (list(shards), marks, share, limit), binary=True)
+            marks = _array(self._marks[shard] for shard in shards)
+            await cursor.execute(_FETCH, (_array(shards), marks, share, limit), binary=True)
             return _without_gaps(await cursor.fetchall())
 
     async def back_off(self, shards: Collection[int], seconds: float) -> None:
