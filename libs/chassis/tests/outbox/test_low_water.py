@@ -54,6 +54,22 @@ async def test_marks_rise_behind_what_has_left(specimen: Specimen, store: Outbox
     await store.commit()
 
 
+async def test_marks_rise_within_a_backlog(specimen: Specimen, store: OutboxStore) -> None:
+    await specimen.write(*(f"note-{number}" for number in range(100)))
+    await store.commit(await store.fetch(await store.lease(16), 32))
+
+    async def highest() -> int:
+        await store.lease(16)
+        await store.commit()
+        return max(store._low_water._low)
+
+    await eventually(highest, describe="a higher mark")
+    left = await specimen.pending()
+    assert left > 50
+    assert len(await store.fetch(await store.lease(16), 512)) == left
+    await store.commit()
+
+
 async def test_an_id_that_is_drawn_and_not_committed_holds_them_down(
     specimen: Specimen, store: OutboxStore
 ) -> None:

@@ -170,7 +170,7 @@ class OutboxStore:
             cursor = await self._connection.execute(_LEASE, (_array(self._marks), shards))
         leased = [row[0] for row in await cursor.fetchall()]
         if leased:
-            await self._low_water.step(self._connection, leased)
+            await self._low_water.step(self._connection)
         return leased
 
     async def fetch(self, shards: Sequence[int], limit: int) -> list[OutboxRow]:
