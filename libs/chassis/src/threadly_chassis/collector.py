@@ -10,7 +10,7 @@ _NEW_CONTAINERS = 20_000
 def tune_collector() -> None:
     """Leave what the start has made to itself for good, and look at what is new less often.
 
-    To be called once, when everything is imported and opened. A full collection walks all that lives: 200,000
+    To be called once, when everything is imported. A full collection walks all that lives: 200,000
     objects of libraries, of which none will ever be garbage.
     """
     gc.collect()

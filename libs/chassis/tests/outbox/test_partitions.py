@@ -28,6 +28,7 @@ from threadly_chassis.outbox.partitions import (
 )
 from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.database import waits_for_a_lock
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import write_note
 
@@ -192,16 +193,8 @@ async def test_who_reads_while_rows_are_moved_misses_none(specimen: Specimen, ho
         begin_work(connection)
         _attach(connection, OUTBOX, Partition("outbox_event_1", 1, 11, is_in_use=True))
         reading = asyncio.create_task(house.history())
-        await eventually(lambda: _waits_for_a_lock(specimen), describe="the reader to wait")
+        await eventually(lambda: waits_for_a_lock(specimen.db), describe="the reader to wait")
     assert await reading == [1, 2, 3, 4, 5]
-
-
-async def _waits_for_a_lock(specimen: Specimen) -> bool:
-    return bool(
-        await specimen.query(
-            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        )
-    )
 
 
 @pytest.mark.integration

@@ -5,10 +5,8 @@ time. Values other than text and numbers are still left to it, and a test holds 
 """
 
 import functools
-import operator
 import struct
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from pamqp import commands as spec
@@ -22,7 +20,7 @@ _LONGEST_SHORT = 255
 _frame = struct.Struct(">BHI").pack
 _content = struct.Struct(">HHQH").pack
 _length = struct.Struct(">I").pack
-_seconds = struct.Struct(">Q").pack
+_text = struct.Struct(">cI").pack
 
 
 def _short(text: str) -> bytes:
@@ -37,31 +35,21 @@ _repeated = functools.lru_cache(maxsize=1024)(_short)
 
 
 @functools.lru_cache(maxsize=1024)
-def _named_text(name: str) -> bytes:
-    """A header's name and the type of its value, when that is text."""
-    return _short(name) + b"S"
-
-
-def _timestamp(moment: datetime) -> bytes:
-    if moment.tzinfo is None:
-        return encode.timestamp(moment)
-    return _seconds(int(moment.timestamp()))
-
-
-@functools.lru_cache(maxsize=1024)
 def _number(value: int) -> bytes:
     return encode.encode_table_value(value)
 
 
 def _table(headers: Mapping[str, Any]) -> bytes:
-    parts: list[bytes] = []
+    parts = []
     for name, value in headers.items():
+        parts.append(_repeated(name))
         if type(value) is str:
             raw = value.encode()
-            parts += (_named_text(name), _length(len(raw)), raw)
+            parts.append(_text(b"S", len(raw)) + raw)
+        elif type(value) is int:
+            parts.append(_number(value))
         else:
-            written = _number(value) if type(value) is int else encode.encode_table_value(value)
-            parts += (_repeated(name), written)
+            parts.append(encode.encode_table_value(value))
     fields = b"".join(parts)
     return _length(len(fields)) + fields
 
@@ -77,15 +65,12 @@ _PROPERTIES: Final[tuple[tuple[str, int, Callable[[Any], bytes]], ...]] = (
     ("reply_to", 1 << 9, _short),
     ("expiration", 1 << 8, _short),
     ("message_id", 1 << 7, _short),
-    ("timestamp", 1 << 6, _timestamp),
+    ("timestamp", 1 << 6, encode.timestamp),
     ("message_type", 1 << 5, _repeated),
     ("user_id", 1 << 4, _short),
     ("app_id", 1 << 3, _repeated),
     ("cluster_id", 1 << 2, _short),
 )
-_values = operator.attrgetter(*(name for name, _, _ in _PROPERTIES))
-_FLAGS: Final = tuple(flag for _, flag, _ in _PROPERTIES)
-_WRITERS: Final = tuple(written for _, _, written in _PROPERTIES)
 
 
 def content_frames(channel: int, properties: spec.Basic.Properties, body: bytes, most: int) -> bytes:
@@ -95,7 +80,8 @@ def content_frames(channel: int, properties: spec.Basic.Properties, body: bytes,
     over `most` the broker would close the connection, with everybody else's messages on it.
     """
     flags, parts = 0, []
-    for value, flag, written in zip(_values(properties), _FLAGS, _WRITERS, strict=True):
+    for name, flag, written in _PROPERTIES:
+        value = getattr(properties, name)
         if value is not None and value != "":
             flags |= flag
             parts.append(written(value))

@@ -6,7 +6,6 @@ stays pending and is sent again.
 
 import asyncio
 import contextlib
-import functools
 import random
 import time
 from collections.abc import Sequence
@@ -51,18 +50,10 @@ _POISON = (ChannelPreconditionFailed, ConnectionFrameError, ConnectionSyntaxErro
 _log = get_logger(__name__)
 
 
-@functools.lru_cache(maxsize=1024)
-def _address(event_type: str) -> tuple[str, str]:
-    """The service that sends events of a type, and their routing key."""
-    service = event_type.split(".")[1] if "." in event_type else ""
-    return service, event_type.removeprefix("threadly.")
-
-
 def to_message(row: OutboxRow) -> Outgoing:
     """Put an outbox row into a message: the body is sent bit for bit as it was appended."""
-    service, routing_key = _address(row.event_type)
     properties = spec.Basic.Properties(
-        app_id=service,
+        app_id=row.event_type.split(".")[1] if "." in row.event_type else "",
         content_type="application/json",
         correlation_id=row.headers.get(h.CE_CORRELATION),
         delivery_mode=2,
@@ -71,7 +62,7 @@ def to_message(row: OutboxRow) -> Outgoing:
         message_type=row.event_type,
         timestamp=datetime.fromtimestamp(row.appended_at, UTC),
     )
-    return Outgoing(EVENTS_EXCHANGE, routing_key, properties, bytes(row.payload))
+    return Outgoing(EVENTS_EXCHANGE, row.event_type.removeprefix("threadly."), properties, bytes(row.payload))
 
 
 class _Sent(NamedTuple):
@@ -84,8 +75,6 @@ def confirmed_prefixes(sent: Sequence[_Sent]) -> list[OutboxRow]:
 
     A confirmed event behind an unconfirmed one stays pending: it will be a duplicate, not a reordering.
     """
-    if all(item.confirmation is Confirmation.CONFIRMED for item in sent):
-        return [item.row for item in sent]
     stuck: set[tuple[str, str]] = set()
     settled = []
     for item in sent:
