@@ -11,7 +11,7 @@ import pytest
 from threadly_embedded.errors import LauncherError, NotReadyError
 from threadly_embedded.ports import LOOPBACK, free_ports
 from threadly_embedded.servers.nginx import render
-from threadly_embedded.servers.postgres import Postgres, _binary
+from threadly_embedded.servers.postgres import Postgres, binary
 from threadly_embedded.servers.rabbitmq import RabbitMQ, RabbitPorts
 from threadly_embedded.servers.redis import Redis
 from threadly_embedded.shell import run
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _psql(postgres: Postgres, role: str, password: str, database: str, statement: str) -> tuple[int, str]:
     done = run(
-        (_binary("psql"), "-qAtX", "-c", statement),
+        (binary("psql"), "-qAtX", "-c", statement),
         environment={
             "PGHOST": LOOPBACK,
             "PGPORT": str(postgres.port),

