@@ -75,6 +75,13 @@ def _open_to_servers() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """Where one test's own servers may keep their files."""
+    with _open_to_servers() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
 async def broker() -> AsyncIterator[Broker]:
     with _open_to_servers() as folder:
