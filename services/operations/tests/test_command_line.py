@@ -13,6 +13,7 @@ HEAVY = {"aio_pika", "fastapi", "opentelemetry.sdk", "pydantic", "rich", "sentry
     [
         ("threadly_operations.cli", set()),
         ("threadly_operations.cli.dead_letters", {"pydantic", "rich", "sqlalchemy"}),
+        ("threadly_operations.cli.replays", {"pydantic", "rich", "sqlalchemy"}),
         ("threadly_operations.cli.rebuilds", {"pydantic", "rich", "sqlalchemy"}),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -14,6 +15,7 @@ from threadly_operations.cli import app as threadly
 from threadly_operations.dependencies import OperationsDeps
 from threadly_operations.settings import OperationsSettings
 from threadly_operations.use_cases.gather_dead_letters import gather_dead_letters
+from threadly_operations.use_cases.send_replays import send_replays
 
 pytestmark = pytest.mark.integration
 Bury = Callable[..., Awaitable[str]]
@@ -54,6 +56,29 @@ async def test_replay_by_group_starts_with_a_dry_run(
     assert done.status_code == 202
     again = await client.post(f"{PATH}/replays", json={"consumer": "shelf.sorter"})
     assert (again.status_code, again.json()["code"]) == (409, "not_replayable")
+
+
+async def test_a_replays_rate_and_progress_are_shown(
+    client: httpx.AsyncClient, deps: OperationsDeps, bury: Bury
+) -> None:
+    """F40: what was asked for, and how far it is."""
+    await bury()
+    await gather_dead_letters(deps)
+    done = await client.post(f"{PATH}/replays", json={"consumer": "shelf.sorter", "rate": 7})
+    assert done.json()["rate"] == 7
+    await send_replays(deps)
+    shown = (await client.get(f"{PATH}/replays/{done.json()['replay_id']}")).json()
+    assert (shown["status"], shown["rate"], shown["selected"], shown["sent"]) == ("RUNNING", 7, 1, 1)
+    assert (shown["resolved"], shown["failed_again"], shown["stopped_because"]) == (0, 0, "")
+    assert (shown["stop_failures"], shown["stop_window"]) == (6, 50)
+    unknown = await client.get(f"{PATH}/replays/{new_id()}")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("rate", [0, 1001, "fast"])
+async def test_a_rate_out_of_bounds_is_refused(client: httpx.AsyncClient, rate: object) -> None:
+    answer = await client.post(f"{PATH}/replays", json={"consumer": "shelf.sorter", "rate": rate})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:threadly:problem:invalid")
 
 
 async def test_bad_requests_are_clear(client: httpx.AsyncClient) -> None:
@@ -110,6 +135,31 @@ async def test_the_command_line_lists_shows_and_replays(
     assert "0 dead letters" in text
     code, text = await _in_thread(command, "dlq", "replay", letter)
     assert (code, "cannot be replayed now" in text) == (1, True)
+
+
+async def test_the_command_line_shows_replays_and_waits_for_one(
+    command: Callable[..., tuple[int, str]], deps: OperationsDeps, bury: Bury, queues: dict[str, Any]
+) -> None:
+    await bury()
+    await gather_dead_letters(deps)
+    code, text = await _in_thread(command, "dlq", "replay", "--consumer", "shelf.sorter", "--rate", "1001")
+    assert (code, text.strip().splitlines()) == (
+        1,
+        ["threadly: A replay's rate is 1 to 1000 letters a second. It was to be 1001."],
+    )
+    words = ("dlq", "replay", "--consumer", "shelf.sorter", "--rate", "9", "--wait", "0.1")
+    code, text = await _in_thread(command, *words)
+    assert code == 1
+    assert [line.partition(":")[0] for line in text.splitlines()] == [
+        "replaying 1 dead letter, 9 a second",
+        "0 of 1 resolved",
+        "threadly",
+    ]
+    await send_replays(deps)
+    code, text = await _in_thread(command, "dlq", "replays")
+    heading, line = text.splitlines()
+    assert heading.split()[:5] == ["id", "status", "rate", "selected", "sent"]
+    assert (code, line.split()[1:7]) == (0, ["RUNNING", "9", "1", "1", "0", "0"])
 
 
 async def test_the_command_line_fails_in_one_line(

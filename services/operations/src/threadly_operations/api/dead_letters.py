@@ -9,8 +9,9 @@ from threadly_chassis.errors import NotFound
 from threadly_chassis.http import CurrentTransaction, Cursors, OperatorPrincipal, Page, router
 
 from ..dependencies import Deps
+from ..domain.replay import Terms
 from ..domain.status import Status
-from ..storage import dead_letters
+from ..storage import dead_letters, replays
 from ..storage.dead_letters import Selection
 from ..storage.tables import DeadLetterRow
 from ..use_cases.discard_dead_letter import discard_dead_letter
@@ -20,6 +21,7 @@ from .schemas import (
     DeadLetterView,
     DiscardRequest,
     GroupView,
+    ReplayProgress,
     ReplayRequest,
     ReplayView,
 )
@@ -78,12 +80,26 @@ async def replay(
         clock=deps.clock,
         actor=str(operator.user_id),
         reason=body.reason,
+        terms=Terms(rate=body.rate),
         dry_run=body.dry_run,
         discarded=body.discarded,
     )
     return ReplayView(
-        replay_id=decided.replay_id, dead_letter_ids=list(decided.dead_letter_ids), dry_run=body.dry_run
+        replay_id=decided.replay_id,
+        dead_letter_ids=list(decided.dead_letter_ids),
+        rate=body.rate,
+        dry_run=body.dry_run,
     )
+
+
+@routes.get("/replays/{replay_id}")
+async def show_replay(replay_id: UUID, deps: Deps, _: OperatorPrincipal) -> ReplayProgress:
+    """How a replay stands: how many were sent, resolved, failed again; why it stopped."""
+    async with deps.db.read() as session:
+        found = await replays.view(session, replay_id)
+    if found is None:
+        raise NotFound
+    return ReplayProgress.of(found)
 
 
 @routes.post("/{dead_letter_id}/discard", status_code=status.HTTP_204_NO_CONTENT)

@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from threadly_chassis.http import RequestModel, ResponseModel
 
+from ..domain.replay import DEFAULT_RATE, MAX_RATE, ReplayStatus
 from ..domain.status import Status
+from ..storage import replays
 from ..storage.tables import DeadLetterRow
 
 
@@ -75,6 +77,8 @@ class ReplayRequest(RequestModel):
     consumer: str | None = None
     fingerprint: str | None = None
     reason: Annotated[str, Field(max_length=500)] = ""
+    rate: Annotated[int, Field(ge=1, le=MAX_RATE)] = DEFAULT_RATE
+    """Letters a second."""
     dry_run: bool = False
     discarded: bool = False
     """Take those of `ids` that were discarded, too; never of a group."""
@@ -91,11 +95,59 @@ class ReplayRequest(RequestModel):
 
 
 class ReplayView(ResponseModel):
-    """What a replay takes along."""
+    """What a replay takes along, and how fast."""
 
     replay_id: UUID
     dead_letter_ids: list[UUID]
+    rate: int
+    """Letters a second."""
     dry_run: bool
+
+
+class ReplayProgress(ResponseModel):
+    """How a replay stands, and what has become of its letters."""
+
+    id: UUID
+    status: ReplayStatus
+    rate: int
+    """Letters a second."""
+    stop_failures: int
+    stop_window: int
+    """It stops when `stop_failures` of the last `stop_window` letters that were heard of failed again."""
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    ended_at: datetime | None
+    stopped_because: str
+    """Empty unless it stopped."""
+    selected: int
+    sent: int
+    resolved: int
+    failed_again: int
+    withdrawn: int
+    """Letters that were not sent before it stopped; they are what they were before."""
+
+    @classmethod
+    def of(cls, view: replays.ReplayView) -> Self:
+        """Show a replay with its counts."""
+        row = view.replay
+        return cls(
+            id=row.id,
+            status=ReplayStatus(row.status),
+            rate=row.rate,
+            stop_failures=row.stop_failures,
+            stop_window=row.stop_window,
+            reason=row.reason,
+            requested_by=row.requested_by,
+            requested_at=row.requested_at,
+            ended_at=row.ended_at,
+            stopped_because=row.stopped_because,
+            selected=row.selected,
+            sent=view.sent,
+            resolved=view.resolved,
+            failed_again=view.failed_again,
+            withdrawn=view.withdrawn,
+        )
 
 
 class DiscardRequest(RequestModel):

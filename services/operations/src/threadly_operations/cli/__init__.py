@@ -13,6 +13,7 @@ from uuid import UUID
 
 import typer
 
+from ..domain.replay import DEFAULT_RATE, MAX_RATE
 from ..domain.status import Status
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate Threadly.")
@@ -50,11 +51,12 @@ def show_letter(letter: UUID) -> None:
 
 
 @dlq.command("replay")
-def replay_letters(
+def replay_letters(  # noqa: PLR0913 - an option each
     letters: Annotated[list[UUID] | None, typer.Argument(help="Ids; none for a whole group.")] = None,
     consumer: ConsumerOption = None,
     fingerprint: FingerprintOption = None,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")] = "",
+    rate: Annotated[int, typer.Option(help=f"Letters a second, 1 to {MAX_RATE}.")] = DEFAULT_RATE,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
     discarded: Annotated[bool, typer.Option("--discarded", help="Of the ids, discarded ones too.")] = False,
@@ -62,14 +64,22 @@ def replay_letters(
 ) -> None:
     """Send dead letters back to the consumers that gave them up."""
     from ..storage.dead_letters import Selection  # noqa: PLC0415 - as above
-    from . import dead_letters, running  # noqa: PLC0415 - as above
+    from . import replays, running  # noqa: PLC0415 - as above
 
     if not (letters or consumer or fingerprint):
         running.fail("name ids, --consumer or --fingerprint")
     if discarded and not letters:
         running.fail("--discarded wants the ids of the letters")
     wanted = Selection(ids=tuple(letters or ()), consumer=consumer, fingerprint=fingerprint)
-    dead_letters.replay_letters(wanted, reason=reason, dry_run=dry_run, discarded=discarded, wait=wait)
+    replays.replay_letters(wanted, rate=rate, reason=reason, dry_run=dry_run, discarded=discarded, wait=wait)
+
+
+@dlq.command("replays")
+def list_replays(limit: LimitOption = 20) -> None:
+    """List replays, newest first: how far they are, how they ended, why one stopped."""
+    from . import replays  # noqa: PLC0415 - as above
+
+    replays.list_replays(limit)
 
 
 @dlq.command("discard")

@@ -1,17 +1,13 @@
 """What `threadly dlq …` does."""
 
-import asyncio
-import time
 from uuid import UUID
 
 from rich.table import Column, Table
 
-from ..domain.status import Status
 from ..storage import dead_letters
 from ..storage.dead_letters import Selection
 from ..storage.tables import DeadLetterRow
 from ..use_cases.discard_dead_letter import discard_dead_letter
-from ..use_cases.replay_dead_letters import Replay, replay_dead_letters
 from .running import Tools, fail, operator, out, run
 
 _ABOUT_THE_EVENT = (
@@ -53,10 +49,11 @@ def list_letters(wanted: Selection, limit: int) -> None:
         table.add_row(str(row.id), row.consumer, row.event_type, row.status, tries, reason[:80], row.trace_id)
     if rows:
         out.print(table, soft_wrap=True)
-    out.print(_counted(len(rows)))
+    out.print(counted(len(rows)))
 
 
-def _counted(count: int) -> str:
+def counted(count: int) -> str:
+    """A number of dead letters in words."""
     return f"{count} dead letter{'' if count == 1 else 's'}"
 
 
@@ -75,47 +72,6 @@ def show_letter(letter: UUID) -> None:
     for name, text in (("body", row.body.decode(errors="replace")), ("stack", row.stack)):
         out.print(f"[bold]{name}[/bold]")
         out.print(text, markup=False, highlight=False)
-
-
-def replay_letters(wanted: Selection, *, reason: str, dry_run: bool, discarded: bool, wait: float) -> None:
-    """Send the selected letters back, or say which; then wait until they are applied, if asked to."""
-
-    async def work(tools: Tools) -> Replay:
-        async with tools.db.transaction() as tx:
-            return await replay_dead_letters(
-                tx,
-                wanted,
-                clock=tools.clock,
-                actor=operator(),
-                reason=reason,
-                dry_run=dry_run,
-                discarded=discarded,
-            )
-
-    decided = run(work)
-    out.print(f"{'would replay' if dry_run else 'replaying'} {_counted(len(decided.dead_letter_ids))}")
-    if wait and not dry_run:
-        _wait_until_settled(decided, wait)
-
-
-def _wait_until_settled(decided: Replay, seconds: float) -> None:
-    wanted = Selection(ids=decided.dead_letter_ids)
-
-    async def work(tools: Tools) -> dict[UUID, str]:
-        end = time.monotonic() + seconds
-        while True:
-            async with tools.db.read() as session:
-                rows = await dead_letters.newest(session, wanted, before=None, limit=len(wanted.ids))
-            states = {row.id: row.status for row in rows}
-            if Status.REPLAYING not in states.values() or time.monotonic() > end:
-                return states
-            await asyncio.sleep(0.2)
-
-    states = run(work)
-    resolved = sum(state == Status.RESOLVED for state in states.values())
-    out.print(f"{resolved} of {len(states)} resolved")
-    if resolved < len(states):
-        fail("not all were applied; see threadly dlq list")
 
 
 def discard_letter(letter: UUID, reason: str) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -65,10 +65,67 @@ class DeadLetterRow(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     row_version: Mapped[int]
     replay_id: Mapped[UUID | None]
+    """The replay that it was last taken into; what becomes of the letter is counted there."""
     sent_at: Mapped[datetime | None]
-    """When the present replay was confirmed by the broker."""
+    """When the present replay was confirmed by the broker; its own row's lock guards who sends it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class ReplayRow(Base):
+    """Letters that go back to their consumers together: who wanted it, how fast, how it stands."""
+
+    __tablename__ = "replay"
+    __table_args__ = (
+        Index("ix_replay_status_due_at", "status", "due_at"),
+        Index("ix_replay_requested_at", "requested_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    rate: Mapped[int]
+    """Letters a second."""
+    stop_failures: Mapped[int]
+    stop_window: Mapped[int]
+    """It stops when `stop_failures` of the last `stop_window` letters that were heard of failed again."""
+    selected: Mapped[int]
+    reason: Mapped[str]
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    """When its next letter may go out, by the database's clock; None before the first."""
+    ended_at: Mapped[datetime | None]
+    stopped_because: Mapped[str]
+    """Empty unless it stopped."""
+
+
+_UNSENT = text("outcome is null and sent_at is null")
+_OUT = text("outcome is null and sent_at is not null")
+
+
+class ReplayLetterRow(Base):
+    """One letter in one replay; it stays when the letter goes into the next one."""
+
+    __tablename__ = "replay_letter"
+    __table_args__ = (
+        Index("ix_replay_letter_unsent", "replay_id", "refusals", "dead_letter_id", postgresql_where=_UNSENT),
+        Index("ix_replay_letter_out", "replay_id", postgresql_where=_OUT),
+        Index(
+            "ix_replay_letter_ended", "replay_id", "ended_at", postgresql_where=text("outcome is not null")
+        ),
+    )
+
+    replay_id: Mapped[UUID] = mapped_column(primary_key=True)
+    dead_letter_id: Mapped[UUID] = mapped_column(primary_key=True)
+    taken_from: Mapped[str]
+    """The status that the letter had before, and gets back when it is not sent."""
+    refusals: Mapped[int]
+    """How often the broker did not take it; those wait until the others are out."""
+    sent_at: Mapped[datetime | None]
+    """When the broker had confirmed it, by the database's clock."""
+    outcome: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+    """When its outcome became known here, by the database's clock."""
 
 
 class RebuildRow(Base):
@@ -104,7 +161,7 @@ class RebuildPartRow(Base):
 
 
 class AuditRow(Base):
-    """What an operator did, to which letter, and why; only ever added to."""
+    """What was done to which letter or replay, by whom, and why; only ever added to."""
 
     __tablename__ = "audit_entry"
 
@@ -112,6 +169,7 @@ class AuditRow(Base):
     at: Mapped[datetime]
     actor: Mapped[str]
     action: Mapped[str]
-    dead_letter_id: Mapped[UUID] = mapped_column(index=True)
+    dead_letter_id: Mapped[UUID | None] = mapped_column(index=True)
+    """None when it is about a whole replay."""
     reason: Mapped[str]
     replay_id: Mapped[UUID | None]

@@ -9,7 +9,7 @@ from threadly_contracts.operations import DeadLetterDiscarded
 
 from ..domain.dead_letter import check_discardable
 from ..domain.status import Status
-from ..storage import dead_letters
+from ..storage import audit, dead_letters
 from ..storage.dead_letters import Selection
 
 
@@ -34,7 +34,15 @@ async def discard_dead_letter(
     row.status = Status.DISCARDED
     row.row_version += 1
     row.updated_at = clock.now()
-    dead_letters.audit(tx.session, row, actor=actor, action="discard", reason=reason, now=clock.now())
+    await audit.write_down(
+        tx.session,
+        [row.id],
+        actor=actor,
+        action="discard",
+        reason=reason,
+        now=clock.now(),
+        replay_id=row.replay_id,
+    )
     if event_id := _event_id(row.message_key):
         # A strict reader waits for this message; now it goes on behind it.
         discarded = DeadLetterDiscarded(event_id=event_id, consumer=row.consumer, discarded_at=clock.now())

@@ -8,7 +8,8 @@ from threadly_chassis.messaging.gathering import StoredMessage
 from threadly_chassis.observability.logging import get_logger
 
 from ..dependencies import OperationsDeps
-from ..storage import dead_letters
+from ..domain.replay import Outcome
+from ..storage import dead_letters, replays
 from ..storage.tables import ConsumerRow
 
 _log = get_logger(__name__)
@@ -26,9 +27,10 @@ async def _gather(deps: OperationsDeps, consumer: str) -> None:
     async def store(messages: Sequence[StoredMessage]) -> None:
         async with deps.db.transaction() as tx:
             for message in messages:
-                letter, changed = await dead_letters.take_in(tx.session, consumer, message, deps.clock.now())
-                if changed:
-                    _log.warning("dead letter", consumer=consumer, dead_letter_id=str(letter))
+                taken = await dead_letters.take_in(tx.session, consumer, message, deps.clock.now())
+                if taken:
+                    await replays.note_outcome(tx.session, taken.replay_id, taken.letter, Outcome.FAILED)
+                    _log.warning("dead letter", consumer=consumer, dead_letter_id=str(taken.letter))
 
     while await deps.taker.take(consumer, store):
         pass

@@ -1,6 +1,6 @@
 """Decide that dead letters go back to their consumers; the worker sends them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from threadly_chassis.clock import Clock
@@ -9,12 +9,14 @@ from threadly_chassis.errors import NotFound
 from threadly_chassis.ids import new_id
 
 from ..domain.dead_letter import NotReplayable, check_replayable, is_replayable
+from ..domain.replay import DEFAULT_TERMS, ReplayStatus, Terms
 from ..domain.status import Status
-from ..storage import dead_letters
+from ..storage import audit, dead_letters, replays
 from ..storage.dead_letters import Selection
+from ..storage.tables import ReplayRow
 
 #: One decision takes at most this many; a larger one is made in several.
-MAX_SELECTION = 1000
+MAX_SELECTION = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +27,62 @@ class Replay:
     dead_letter_ids: tuple[UUID, ...]
 
 
-async def replay_dead_letters(
+async def replay_dead_letters(  # noqa: PLR0913 - the parts of one decision, each by its name
     tx: Transaction,
     selection: Selection,
     *,
     clock: Clock,
     actor: str,
     reason: str,
+    terms: Terms = DEFAULT_TERMS,
     dry_run: bool = False,
     discarded: bool = False,
 ) -> Replay:
-    """Mark the selected letters for replay, and write down who wanted it.
+    """Mark the selected letters for replay on these terms, and write down who wanted it.
 
     It takes what is open, and with `discarded` what was discarded, too. Raises `NotFound` when nothing fits,
     and `NotReplayable` when a single letter was meant that cannot be. With `dry_run` nothing is changed.
     """
-    rows = await dead_letters.lock(tx.session, selection, limit=MAX_SELECTION)
-    if not rows:
-        raise NotFound("No dead letter fits.")
-    if len(selection.ids) == 1:
-        check_replayable(Status(rows[0].status), discarded=discarded)
-    chosen = [row for row in rows if is_replayable(Status(row.status), discarded=discarded)]
-    if not chosen:
+    chosen = await _choose(tx, selection, discarded=discarded)
+    decided = Replay(new_id(), tuple(letter for letter, _ in chosen))
+    if dry_run:
+        return decided
+    now = clock.now()
+    replay = ReplayRow(
+        id=decided.replay_id,
+        status=ReplayStatus.RUNNING,
+        rate=terms.rate,
+        stop_failures=terms.rule.failures,
+        stop_window=terms.rule.window,
+        selected=len(chosen),
+        reason=reason,
+        requested_by=actor,
+        requested_at=now,
+        stopped_because="",
+    )
+    await replays.begin(tx.session, replay, chosen, now)
+    await audit.write_down(
+        tx.session,
+        decided.dead_letter_ids,
+        actor=actor,
+        action="replay",
+        reason=reason,
+        now=now,
+        replay_id=replay.id,
+    )
+    return decided
+
+
+async def _choose(tx: Transaction, selection: Selection, *, discarded: bool) -> list[tuple[UUID, Status]]:
+    """Lock what is to be replayed, and say where it stands. Raises as `replay_dead_letters` does."""
+    # Of a group only what is open: the limit is not to be used up by letters that were resolved long ago.
+    wanted = selection if selection.ids else replace(selection, status=Status.OPEN)
+    found = await dead_letters.lock_standings(tx.session, wanted, limit=MAX_SELECTION)
+    if len(selection.ids) == 1 and found:
+        check_replayable(found[0][1], discarded=discarded)
+    chosen = [(letter, status) for letter, status in found if is_replayable(status, discarded=discarded)]
+    if chosen:
+        return chosen
+    if await dead_letters.newest(tx.session, selection, before=None, limit=1):
         raise NotReplayable("None of them is open.")
-    replay_id = new_id()
-    if not dry_run:
-        for row in chosen:
-            row.status, row.replay_id, row.sent_at = Status.REPLAYING, replay_id, None
-            row.row_version += 1
-            row.updated_at = clock.now()
-            dead_letters.audit(tx.session, row, actor=actor, action="replay", reason=reason, now=clock.now())
-    return Replay(replay_id, tuple(row.id for row in chosen))
+    raise NotFound("No dead letter fits.")

@@ -4,11 +4,13 @@ from threadly_chassis.messaging import Context
 from threadly_contracts.operations import DeadLetterResolved
 
 from ..dependencies import OperationsDeps
-from ..storage import dead_letters
+from ..domain.replay import Outcome
+from ..storage import dead_letters, replays
 
 
 async def resolve_dead_letter(event: DeadLetterResolved, context: Context[OperationsDeps]) -> None:
     """Mark the letter as resolved, however often it is said."""
-    await dead_letters.resolve(
-        context.tx.session, event.consumer, str(event.event_id), context.deps.clock.now()
-    )
+    session = context.tx.session
+    known = await dead_letters.resolve(session, event.consumer, str(event.event_id), context.deps.clock.now())
+    if known:
+        await replays.note_outcome(session, known.replay_id, known.letter, Outcome.RESOLVED)
