@@ -4,10 +4,12 @@ import asyncio
 import statistics
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging import headers as h
@@ -293,10 +295,12 @@ async def test_one_event_of_two_consumers_is_accounted_for_by_each(
     deps: OperationsDeps, queues: dict[str, Any], letters: Letters
 ) -> None:
     """A returned message is known by its id: the two must not be in flight together."""
-    [event] = await _lay(deps, 1)
+    event = new_id()
     async with deps.db.transaction() as tx:
         message = StoredMessage({"message_id": str(event)}, {h.CE_ID: str(event)}, b"{}")
-        tx.session.add(_row(message, "shelf.gone", event))
+        for consumer in ("shelf.gone", CONSUMER):
+            tx.session.add(_row(message, consumer, event))
+            await tx.session.flush()
     async with deps.db.transaction() as tx:
         ids = tuple(row.id for row in await letters())
         decided = await replay_dead_letters(
@@ -310,6 +314,28 @@ async def test_one_event_of_two_consumers_is_accounted_for_by_each(
         CONSUMER: True,
         "shelf.gone": False,
     }
+
+
+async def test_what_was_decided_before_there_were_replays_goes_on(
+    deps: OperationsDeps, queues: dict[str, Any]
+) -> None:
+    """The migration adopts it, whole: what is sent waits for its consumer, the rest is sent."""
+    await _lay(deps, 5)
+    replay_id = await _replay(deps)
+    migration = import_module("threadly_operations.migrations.versions.0003_replays")
+    one = "select id from dead_letter order by id limit 1"
+    before = (
+        "delete from replay",
+        "delete from replay_letter",
+        f"update dead_letter set sent_at = now() where id = ({one})",  # noqa: S608 - as written above
+    )
+    async with deps.db.transaction() as tx:
+        for statement in (*before, migration.ADOPT, migration.ADOPT_LETTERS):
+            await tx.session.execute(text(statement))
+    adopted = (await _view(deps, replay_id)).replay
+    assert (adopted.selected, adopted.requested_by, adopted.reason) == (5, "olga", "mended")
+    await _send_all(replay_id, deps)
+    assert (await queues["main"].declare()).message_count == 4
 
 
 async def test_no_more_are_out_than_may_be(

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 # What was decided before goes on, at the rate that is the default.
-_ADOPT = """
+ADOPT = """
 insert into replay (id, status, rate, stop_failures, stop_window, selected, reason, requested_by,
                     requested_at, stopped_because)
 select letter.replay_id, 'RUNNING', 200, 6, 50, count(*), coalesce(min(entry.reason), ''),
@@ -19,7 +19,7 @@ left join audit_entry entry on entry.dead_letter_id = letter.id and entry.replay
 where letter.status = 'REPLAYING' and letter.replay_id is not null
 group by letter.replay_id
 """
-_ADOPT_LETTERS = """
+ADOPT_LETTERS = """
 insert into replay_letter (replay_id, dead_letter_id, taken_from, refusals, sent_at)
 select replay_id, id, 'OPEN', 0, sent_at from dead_letter
 where status = 'REPLAYING' and replay_id is not null
@@ -62,8 +62,8 @@ def upgrade() -> None:
     _index_letters("out", ["replay_id"], "outcome is null and sent_at is not null")
     _index_letters("ended", ["replay_id", "ended_at"], "outcome is not null")
     op.alter_column("audit_entry", "dead_letter_id", existing_type=sa.Uuid(), nullable=True)
-    op.execute(_ADOPT)
-    op.execute(_ADOPT_LETTERS)
+    op.execute(ADOPT)
+    op.execute(ADOPT_LETTERS)
 
 
 def _index_letters(name: str, columns: list[str], where: str) -> None:
