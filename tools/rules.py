@@ -138,6 +138,21 @@ def _wall_clock(file: File) -> Found:
             yield call.lineno, f"{name}() reads the machine's clock; take it from the chassis' Clock"
 
 
+_ROUTE = re.compile(r"\.(get|post|put|patch|delete)$")
+
+
+def _thread_hops(file: File) -> Found:
+    """Find what FastAPI would run in a thread, not being `async`: routes, and dependencies from this file."""
+    tree = ast.parse(file.text)
+    needed = {_dotted(call.args[0]) for call, name in _calls(file) if name == "Depends" and call.args}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        routed = any(isinstance(d, ast.Call) and _ROUTE.search(_dotted(d.func)) for d in node.decorator_list)
+        if node.name in needed or routed:
+            yield node.lineno, f"{node.name} costs each request two changes of thread; make it async"
+
+
 def _prints(file: File) -> Found:
     for call, name in _calls(file):
         if name == "print":
@@ -206,6 +221,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("errors-by-kind", _is_service_source, _http_exceptions),
     Rule("one-clock", _is_service_source, _wall_clock),
+    # Sending a message went through four threads, for functions that look one thing up.
+    Rule("no-thread-hops", _is_our_source, _thread_hops),
     Rule("no-print", _is_service_source, _prints),
     Rule("no-sleep-in-tests", _is_test, _sleeps),
     Rule("no-registry-host", lambda _: True, _matches(_REGISTRY_HOSTS, "a registry's host")),

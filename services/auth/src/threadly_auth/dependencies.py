@@ -62,7 +62,7 @@ async def open_deps(settings: AuthSettings) -> AsyncIterator[AuthDeps]:
         await db.close()
 
 
-def _deps(request: Request) -> AuthDeps:
+async def _deps(request: Request) -> AuthDeps:
     deps: AuthDeps = request.app.state.deps
     return deps
 

@@ -47,7 +47,7 @@ async def open_deps(settings: CatalogSettings) -> AsyncIterator[CatalogDeps]:
         await db.close()
 
 
-def _deps(request: Request) -> CatalogDeps:
+async def _deps(request: Request) -> CatalogDeps:
     deps: CatalogDeps = request.app.state.deps
     return deps
 

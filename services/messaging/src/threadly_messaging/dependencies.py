@@ -66,7 +66,7 @@ def pusher_realtime(settings: MessagingSettings, http: httpx.AsyncClient) -> Pus
     )
 
 
-def _deps(request: Request) -> MessagingDeps:
+async def _deps(request: Request) -> MessagingDeps:
     deps: MessagingDeps = request.app.state.deps
     return deps
 

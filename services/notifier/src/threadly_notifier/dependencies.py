@@ -40,7 +40,7 @@ async def open_deps(settings: NotifierSettings) -> AsyncIterator[NotifierDeps]:
         await db.close()
 
 
-def _deps(request: Request) -> NotifierDeps:
+async def _deps(request: Request) -> NotifierDeps:
     deps: NotifierDeps = request.app.state.deps
     return deps
 

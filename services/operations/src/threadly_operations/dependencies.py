@@ -42,7 +42,7 @@ async def open_deps(settings: OperationsSettings) -> AsyncIterator[OperationsDep
         await db.close()
 
 
-def _deps(request: Request) -> OperationsDeps:
+async def _deps(request: Request) -> OperationsDeps:
     deps: OperationsDeps = request.app.state.deps
     return deps
 

@@ -45,7 +45,7 @@ async def open_deps(settings: OrdersSettings) -> AsyncIterator[OrdersDeps]:
         await db.close()
 
 
-def _deps(request: Request) -> OrdersDeps:
+async def _deps(request: Request) -> OrdersDeps:
     deps: OrdersDeps = request.app.state.deps
     return deps
 

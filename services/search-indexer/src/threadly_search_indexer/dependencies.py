@@ -50,7 +50,7 @@ async def open_deps(settings: SearchIndexerSettings) -> AsyncIterator[SearchDeps
         await db.close()
 
 
-def _deps(request: Request) -> SearchDeps:
+async def _deps(request: Request) -> SearchDeps:
     deps: SearchDeps = request.app.state.deps
     return deps
 

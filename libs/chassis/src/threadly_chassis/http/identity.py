@@ -90,7 +90,7 @@ class IdentityVerifier:
         raise Unauthenticated("The identity token is not valid.")
 
 
-def _optional_principal(request: Request) -> Principal | None:
+async def _optional_principal(request: Request) -> Principal | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not token:
         return None
@@ -103,13 +103,13 @@ def _optional_principal(request: Request) -> Principal | None:
     return principal
 
 
-def _principal(principal: Annotated[Principal | None, Depends(_optional_principal)]) -> Principal:
+async def _principal(principal: Annotated[Principal | None, Depends(_optional_principal)]) -> Principal:
     if principal is None:
         raise Unauthenticated
     return principal
 
 
-def _operator(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+async def _operator(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
     if "operator" not in principal.roles:
         raise Forbidden("This is for operators.")
     return principal

@@ -16,7 +16,7 @@ from .idempotency import idempotent
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def _transaction(request: Request) -> Transaction:
+async def _transaction(request: Request) -> Transaction:
     tx: Transaction = request.state.transaction
     return tx
 

@@ -53,4 +53,8 @@ class Versions:
         self._response.headers["ETag"] = etag(version)
 
 
-Versioned = Annotated[Versions, Depends(Versions)]
+async def _versions(request: Request, response: Response) -> Versions:
+    return Versions(request, response)
+
+
+Versioned = Annotated[Versions, Depends(_versions)]

@@ -20,7 +20,7 @@ from .schemas import CheckoutView, StartCheckoutBody, StartedCheckoutView
 checkouts = router("/v1/checkouts", tags=["checkouts"])
 
 
-def _required_key(request: Request) -> str:
+async def _required_key(request: Request) -> str:
     if "idempotency-key" not in request.headers:
         raise IdempotencyKeyRequired("A UUID per attempt will do; repeat it to repeat the request.")
     return idempotency_key(request)
