@@ -15,7 +15,7 @@ from threadly_chassis.observability.logging import configure_logging
 from threadly_embedded.errors import LauncherError
 
 from . import machine
-from .measures import append, catch_up, consumer, latency, recovery, relay
+from .measures import append, catch_up, consumer, latency, recovery, relay, sending
 from .others import Others, calm
 from .place import Servers, private_servers
 from .report import Verdict, as_json, as_markdown, summary, table
@@ -27,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "relay": relay.measure,
     "consumer": consumer.measure,
     "append": append.measure,
+    "sending": sending.measure,
     "latency": latency.measure,
     "catch-up": catch_up.measure,
     "recovery": recovery.measure,

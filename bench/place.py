@@ -21,6 +21,7 @@ from threadly_embedded.testservers import (
     AMQP_MANAGEMENT_URL,
     AMQP_URL,
     POSTGRES_URL,
+    REDIS_URL,
     start_host,
     stop_host,
 )
@@ -37,6 +38,7 @@ class Servers:
     postgres: str
     amqp: str
     management: str
+    redis: str
     folder: Path
 
 
@@ -47,7 +49,7 @@ def _memory() -> str | None:
 
 @contextmanager
 def private_servers() -> Iterator[Servers]:
-    """Start PostgreSQL and RabbitMQ on free loopback ports, with fsync on; stop them in any case.
+    """Start PostgreSQL, RabbitMQ and Redis on free loopback ports, with fsync on; stop them in any case.
 
     They also end when this process dies. Raises `LauncherError` when they do not start.
     """
@@ -60,7 +62,11 @@ def private_servers() -> Iterator[Servers]:
         addresses = start_host(record, owner=os.getpid()).addresses
         try:
             yield Servers(
-                addresses[POSTGRES_URL], addresses[AMQP_URL], addresses[AMQP_MANAGEMENT_URL], Path(notes)
+                postgres=addresses[POSTGRES_URL],
+                amqp=addresses[AMQP_URL],
+                management=addresses[AMQP_MANAGEMENT_URL],
+                redis=addresses[REDIS_URL],
+                folder=Path(notes),
             )
         finally:
             stop_host(record)

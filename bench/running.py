@@ -5,7 +5,7 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -90,6 +90,13 @@ class Worker:
             raise RuntimeError(f"the worker ended with {self._process.returncode}: {words}")
 
 
+def started(module: str, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a module of the bench's in a process that dies with this one; its words go to `log`."""
+    command = die_with_parent((sys.executable, "-m", module))
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - ours
+
+
 @asynccontextmanager
 async def worker(here: Place, *, amqp_url: str | None = None) -> AsyncIterator[Worker]:
     """Run a worker process in production mode, from when it consumes; SIGTERM ends it."""
@@ -105,14 +112,7 @@ async def worker(here: Place, *, amqp_url: str | None = None) -> AsyncIterator[W
         "THREADLY_REDIS_URL": "redis://unused",
         "THREADLY_LOG_LEVEL": "WARNING",
     }
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - started once, by this very interpreter
-            die_with_parent((sys.executable, "-m", "bench.worker")),
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    running = Worker(process, port, record, log)
+    running = Worker(started("bench.worker", environment, log), port, record, log)
     try:
         await eventually(lambda: _consumes(here, running), timeout=60, describe="the worker to consume")
         yield running

@@ -13,6 +13,8 @@ class Scale:
     consumed_events: int
     one_by_one_events: int
     append_seconds: float
+    send_seconds: float
+    send_rounds: int
     latency_seconds: float
     latency_rounds: int
     catch_up_events: int
@@ -24,7 +26,7 @@ class Scale:
     """How long a measure waits, at most, for a machine that others leave alone."""
 
 
-#: Under four minutes: to see that nothing is far off.
+#: About four minutes: to see that nothing is far off.
 QUICK = Scale(
     rounds=3,
     relay_events=10_000,
@@ -32,6 +34,8 @@ QUICK = Scale(
     consumed_events=8_000,
     one_by_one_events=1_000,
     append_seconds=2.0,
+    send_seconds=1.0,
+    send_rounds=6,
     latency_seconds=5.0,
     latency_rounds=2,
     catch_up_events=30_000,
@@ -40,7 +44,7 @@ QUICK = Scale(
     most_seconds=240.0,
     calm_seconds=0.0,
 )
-#: What is judged: every measure takes a minute or more, all together 15 to 25 of them.
+#: What is judged: every measure takes a minute or more, all together 20 to 30 of them.
 FULL = Scale(
     rounds=7,
     relay_events=60_000,
@@ -48,6 +52,8 @@ FULL = Scale(
     consumed_events=20_000,
     one_by_one_events=3_000,
     append_seconds=6.0,
+    send_seconds=1.0,
+    send_rounds=60,
     latency_seconds=20.0,
     latency_rounds=4,
     catch_up_events=1_000_000,

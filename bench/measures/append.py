@@ -1,4 +1,4 @@
-"""What an event adds to the transaction that publishes it."""
+"""What an event adds to a transaction that does little else: the worst case (the usual one: `sending`)."""
 
 import asyncio
 import time
@@ -18,7 +18,8 @@ from ..service import ItemWeighed
 WITH, WITHOUT = "with an event", "the same without"
 #: The least that any outbox in tables costs: one more statement, one more row.
 ONE_ROW = "the same and one bare row"
-_MOST_LOST = 0.05
+#: The design's bound for an event, whatever the transaction (eventing §4.3).
+_MOST_MILLISECONDS = 0.3
 #: Transactions under way at once: a service's pool.
 _CLIENTS = 8
 _TABLES = """
@@ -55,17 +56,26 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             },
             scale.rounds,
         )
-    each = _CLIENTS / rounds.median(WITH) - _CLIENTS / rounds.median(WITHOUT)
+    each = (1 / rounds.median(WITH) - 1 / rounds.median(WITHOUT)) * 1000
     return [
+        Verdict(
+            measure="append: what an event adds",
+            unit="ms of the machine",
+            ours=each,
+            target=f"≤ {_MOST_MILLISECONDS:g} ms",
+            met=each <= _MOST_MILLISECONDS,
+            seconds=rounds.seconds,
+            lost=rounds.lost(WITH),
+            duplicated=rounds.duplicated(WITH),
+            notes=f"to small transactions, {_CLIENTS} of them at once, so {each * _CLIENTS:.2f} ms to each",
+        ),
         beside(
             rounds,
             WITH,
             WITHOUT,
-            least=1 - _MOST_LOST,
-            measure="append: transactions with an event",
+            measure="append: small transactions with an event",
             unit="tx/s",
-            notes=f"{_CLIENTS} transactions at once; an event adds {each * 1000:.2f} ms to each of them, "
-            f"{each / _CLIENTS * 1000:.2f} ms of the machine",
+            notes="the worst case: one read, one versioned change, one note of it",
         ),
         beside(
             rounds,
