@@ -1,4 +1,4 @@
-"""What its event adds to a transaction of Threadly's own: somebody sends a message (ADR 25).
+"""What its event adds to a transaction of Threadly's own: somebody sends a message.
 
 The whole request is measured, as a client sees it: identity token, `Idempotency-Key`, nine statements, the
 answer.
@@ -31,7 +31,6 @@ from ..running import started
 from ..scale import Scale
 
 WITH, WITHOUT = "with its event", "the same without"
-_MOST_LOST = 0.05
 #: Requests under way at once: a service's pool.
 _CLIENTS = 8
 #: One may send twenty messages a minute; so many send 600 a second between them.
@@ -101,7 +100,6 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
             rounds,
             WITH,
             WITHOUT,
-            least=1 - _MOST_LOST,
             measure="append: messages sent, each with its event",
             unit="messages/s",
             notes=f"whole requests to messaging, {_CLIENTS} at once; "
