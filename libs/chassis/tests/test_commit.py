@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from threadly_chassis.context import ActionContext, begin_action
-from threadly_chassis.db import Database, Transaction, is_contention, liveness
+from threadly_chassis.db import Database, Transaction, is_contention, liveness, pipeline
 from threadly_chassis.ids import new_id
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.database import waits_for_a_lock
@@ -145,18 +145,67 @@ async def test_a_line_that_breaks_at_the_commit_is_an_outage_and_empties_the_poo
     await _usual(db)
 
 
-async def test_who_is_cancelled_at_the_commit_leaves_nothing_behind(db: Database, url: str) -> None:
-    """A client that hangs up, a worker that stops: neither a half transaction nor a spoilt connection."""
+@pytest.fixture
+async def writer(url: str) -> AsyncIterator[Database]:
+    """A database with one connection, on which everything is prepared: nobody else uses it."""
+    writer = Database.at(url, pool_size=1)
+    await _write(writer, "before")
+    yield writer
+    await writer.close()
+
+
+async def test_who_is_cancelled_at_the_commit_has_it_whole(db: Database, url: str, writer: Database) -> None:
+    """A worker that stops: what was sent is answered first, and the connection is as good as before."""
     async with await psycopg.AsyncConnection.connect(url) as other:
-        await other.execute("lock table outbox_pending in access exclusive mode")
-        committing = asyncio.create_task(_write(db, "a", "b"))
-        await eventually(lambda: waits_for_a_lock(db), describe="the commit to wait")
+        committing = await _held_up(db, writer, other)
         committing.cancel()
+        await other.commit()
         with pytest.raises(asyncio.CancelledError):
             await committing
+    assert await _counts(db) == (3, 3, 3)
+    await _usual(writer)
+
+
+@pytest.mark.parametrize("cancellations", [1, 2], ids=["without an answer", "cancelled again"])
+async def test_who_hangs_up_at_the_commit_does_not_know_but_it_is_whole(
+    db: Database, url: str, writer: Database, cancellations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not called off: of a commit that waits for a standby that would be the waiting, not the commit."""
+    monkeypatch.setattr(pipeline, "GRACE", 0.1 if cancellations == 1 else 60.0)
+    async with await psycopg.AsyncConnection.connect(url) as other:
+        committing = await _held_up(db, writer, other)
+        for _ in range(cancellations):
+            committing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await committing
+        assert await waits_for_a_lock(db)
+    await eventually(lambda: _has(db, (3, 3, 3)), describe="the commit that was sent")
+    await _usual(writer)
+
+
+async def test_a_large_commit_is_sent_while_answers_are_read(db: Database) -> None:
+    """More than the sockets hold, both ways: neither side waits for the other."""
+    async with db.transaction() as tx:
+        for number in range(1, 201):
+            await tx.publish(NoteWritten(note_id=f"n{number}", says="a" * 100_000), version=1)
+    assert await _counts(db) == (0, 200, 200)
+
+
+async def test_text_that_postgresql_cannot_hold_is_refused_whole(db: Database) -> None:
+    """Cut off at its NUL it would be another aggregate's event."""
+    with pytest.raises(DBAPIError):
+        await _write(db, "a", "a\x00b")
     assert await _counts(db) == (0, 0, 0)
-    for _ in range(6):
-        await _usual(db)
+    await _usual(db)
+
+
+async def test_a_connection_in_another_encoding_is_refused(url: str) -> None:
+    latin = Database.at(f"{url}?client_encoding=LATIN1")
+    try:
+        with pytest.raises(DBAPIError, match="UTF-8"):
+            await _publish_alone(latin)
+    finally:
+        await latin.close()
 
 
 async def test_deadlocks_at_the_commit_are_contention(db: Database) -> None:
@@ -191,6 +240,23 @@ async def test_a_timer_can_be_taken_back_where_it_was_set(db: Database) -> None:
         assert (await session.execute(text("select cancel_key from outbox_scheduled"))).scalars().all() == [
             "that"
         ]
+
+
+async def _held_up(db: Database, writer: Database, other: psycopg.AsyncConnection) -> asyncio.Task[None]:
+    """A commit of two more notes that waits for a lock of `other`."""
+    await other.execute("lock table outbox_pending in access exclusive mode")
+    committing = asyncio.create_task(_write(writer, "a", "b"))
+    await eventually(lambda: waits_for_a_lock(db), describe="the commit to wait")
+    return committing
+
+
+async def _has(db: Database, counts: tuple[int, int, int]) -> bool:
+    return await _counts(db) == counts
+
+
+async def _publish_alone(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.publish(NoteWritten(note_id="a", says=""), version=1)
 
 
 async def _write(db: Database, *notes: str) -> None:

@@ -5,6 +5,7 @@ commit: the gap that a slow business transaction used to hold open, and every re
 moment. It costs a little less of the processor, too (ADR 23).
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from ..outbox import Append
+from ..outbox import Append, Call
+from . import pipeline
 from .instrument import note_query
 
 
@@ -24,27 +26,26 @@ async def commit(session: AsyncSession, appends: Sequence[Append]) -> None:
     Nothing is committed then, unless it is the line to the server that broke: that leaves it open.
     """
     if appends:
-        await _append_and_commit(session, appends)
-    # After the above only SQLAlchemy still has a transaction: the driver sees that the server has none.
-    await session.commit()
+        await session.run_sync(_append_and_commit, [append.call for append in appends])
+    else:
+        await session.commit()
 
 
-async def _append_and_commit(session: AsyncSession, appends: Sequence[Append]) -> None:
-    driver = await session.run_sync(_flushed)
+def _append_and_commit(session: Session, calls: Sequence[Call]) -> None:
+    session.flush()
+    # SQLAlchemy's door to the driver; its types do not say so.
+    pooled: Any = session.connection().connection
     began = time.perf_counter()
     try:
-        # On an error PostgreSQL skips the rest of a pipeline: the commit does not happen without the events.
-        async with driver.pipeline(), driver.cursor() as cursor:
-            for append in appends:
-                await cursor.execute(append.statement, append.values)
-            await cursor.execute("commit")
+        pooled.dbapi_connection.run_async(lambda driver: pipeline.run(driver, calls))
     except psycopg.Error as error:
         raise DBAPIError.instance("append and commit", None, error, psycopg.Error) from error
+    except asyncio.CancelledError:
+        if pooled.driver_connection.closed:
+            # Else closing the session would ask it for a rollback, and that error hide the cancellation.
+            session.invalidate()
+        raise
     finally:
         note_query(time.perf_counter() - began)
-
-
-def _flushed(session: Session) -> Any:
-    """The driver's own connection, when the session has nothing left to write."""
-    session.flush()
-    return session.connection().connection.driver_connection
+    # Now only SQLAlchemy still has a transaction: the driver sees that the server has none.
+    session.commit()

@@ -4,7 +4,7 @@
 half; `notifier` wakes it.
 """
 
-from .append import Append, EventTooLarge, prepare_append
+from .append import Append, Call, EventTooLarge, prepare_append
 from .notifier import outbox_wakeup
 
-__all__ = ["Append", "EventTooLarge", "outbox_wakeup", "prepare_append"]
+__all__ = ["Append", "Call", "EventTooLarge", "outbox_wakeup", "prepare_append"]

@@ -4,12 +4,15 @@ Order theorem: the aggregate's row lock serialises its writers, so version 1 has
 before version 2 draws its own. Ids of one aggregate are ordered like its versions, all in one shard.
 """
 
-import json
+import functools
+import struct
 import zlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
+
+from pydantic_core import to_json
 
 from threadly_contracts import Event
 
@@ -25,22 +28,20 @@ MAX_BODY_BYTES = 256 * 1024
 #: A content header is one frame and cannot be split: far under the smallest frame_max in use (128 KiB).
 MAX_HEADER_BYTES = 16 * 1024
 
-_NOW: Final = """
-with event as (
-    insert into outbox_event (
-        shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
-    ) values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s) returning id, shard
-)
-insert into outbox_pending (shard, id) select shard, id from event
-"""
-_LATER: Final = """
-with event as (
-    insert into outbox_event (
-        shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
-    ) values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s) returning id, shard
-)
-insert into outbox_scheduled (due_at, id, shard, cancel_key) select %s, id, shard, %s from event
-"""
+
+class Call(NamedTuple):
+    """A statement of the driver's and its values, in PostgreSQL's binary format."""
+
+    statement: bytes
+    values: Sequence[bytes | None]
+
+
+_APPEND: Final = b"select outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+_SMALL, _BIG = struct.Struct("!h").pack, struct.Struct("!q").pack
+#: The binary format of `jsonb` begins with its version; that of a time is microseconds since this one.
+_JSONB: Final = b"\x01"
+_POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class EventTooLarge(TooLarge):
@@ -50,15 +51,13 @@ class EventTooLarge(TooLarge):
     title = "The event is too large to be sent"
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
-    """An event that the transaction's commit will write: a statement of the driver's and its values."""
+class Append(NamedTuple):
+    """An event that the transaction's commit will write."""
 
     event_id: UUID
     event_type: str
     cancel_key: str | None
-    statement: str
-    values: tuple[object, ...]
+    call: Call
 
 
 def shard_of(aggregate_id: str) -> int:
@@ -69,19 +68,14 @@ def shard_of(aggregate_id: str) -> int:
 def event_headers(event: Event, event_id: UUID, version: int, occurred_at: datetime) -> dict[str, str | int]:
     """Describe an event as CloudEvents 1.0 attributes and ours, with the ids of the action under way."""
     action = current_action()
-    described: dict[str, str | int] = {
-        h.CE_SPECVERSION: "1.0",
+    described = {
+        **_known_of(type(event)).headers,
         h.CE_ID: str(event_id),
-        h.CE_SOURCE: f"/threadly/{event.owner()}",
-        h.CE_TYPE: event.type,
         h.CE_SUBJECT: event.subject,
         h.CE_TIME: occurred_at.isoformat().replace("+00:00", "Z"),
         h.CE_SEQUENCE: f"{version:020d}",
         h.CE_CORRELATION: action.correlation_id or str(event_id),
-        h.AGGREGATE_TYPE: event.aggregate,
         h.AGGREGATE_VERSION: version,
-        h.EPOCH: 0,
-        h.SCHEMA: event.major(),
         **trace_headers(),
     }
     if action.causation_id:
@@ -89,10 +83,32 @@ def event_headers(event: Event, event_id: UUID, version: int, occurred_at: datet
     return described
 
 
-def _check_size(event: Event, body: bytes, headers: str) -> None:
+class _Known(NamedTuple):
+    """What all events of a class have in common."""
+
+    headers: dict[str, str | int]
+    aggregate: bytes
+    type: bytes
+    major: bytes
+
+
+@functools.cache
+def _known_of(kind: type[Event]) -> _Known:
+    headers: dict[str, str | int] = {
+        h.CE_SPECVERSION: "1.0",
+        h.CE_SOURCE: f"/threadly/{kind.owner()}",
+        h.CE_TYPE: kind.type,
+        h.AGGREGATE_TYPE: kind.aggregate,
+        h.EPOCH: 0,
+        h.SCHEMA: kind.major(),
+    }
+    return _Known(headers, kind.aggregate.encode(), kind.type.encode(), _SMALL(kind.major()))
+
+
+def _check_size(event: Event, body: bytes, headers: bytes) -> None:
     if len(body) > MAX_BODY_BYTES:
         raise EventTooLarge(f"{event.type}: the body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed")
-    if len(headers.encode()) > MAX_HEADER_BYTES:
+    if len(headers) > MAX_HEADER_BYTES:
         raise EventTooLarge(f"{event.type}: the headers are over {MAX_HEADER_BYTES} bytes")
 
 
@@ -112,19 +128,20 @@ def prepare_append(
     described = event_headers(event, event_id, version, datetime.now(UTC))
     if due_at is not None:
         described[h.DUE_AT] = due_at.isoformat()
-    headers = json.dumps(described)
+    headers = to_json(described)
     _check_size(event, body, headers)
-    values: tuple[object, ...] = (
-        shard_of(subject),
-        event_id,
-        event.aggregate,
-        subject,
-        version,
-        event.type,
-        event.major(),
-        headers,
+    known = _known_of(type(event))
+    values = (
+        _SMALL(shard_of(subject)),
+        event_id.bytes,
+        known.aggregate,
+        subject.encode(),
+        _BIG(version),
+        known.type,
+        known.major,
+        _JSONB + headers,
         body,
+        None if due_at is None else _BIG((due_at - _POSTGRES_EPOCH) // _MICROSECOND),
+        None if cancel_key is None else cancel_key.encode(),
     )
-    if due_at is None:
-        return Append(event_id, event.type, None, _NOW, values)
-    return Append(event_id, event.type, cancel_key, _LATER, (*values, due_at, cancel_key))
+    return Append(event_id, event.type, cancel_key, Call(_APPEND, values))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..db import Transaction
+from ..db import Transaction, pipeline
 
 
 async def write_ahead(tx: Transaction) -> None:
@@ -10,8 +10,7 @@ async def write_ahead(tx: Transaction) -> None:
 
     Between the two lies a moment only, as long as the disk and the standby take; a test makes it long.
     """
-    connection = await tx.session.connection()
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    for append in tx.appends:
-        await driver.execute(append.statement, append.values)
+    pooled: Any = await (await tx.session.connection()).get_raw_connection()
+    calls = [append.call for append in tx.appends]
+    await pipeline.run(pooled.driver_connection, calls, commit=False)
     tx.appends.clear()
