@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from ..outbox import Append
+from .epoch import epoch_of
 from .instrument import note_query
 
 
@@ -30,13 +31,13 @@ async def commit(session: AsyncSession, appends: Sequence[Append]) -> None:
 
 
 async def _append_and_commit(session: AsyncSession, appends: Sequence[Append]) -> None:
-    driver = await session.run_sync(_flushed)
+    driver, epoch = await session.run_sync(_flushed)
     began = time.perf_counter()
     try:
         # On an error PostgreSQL skips the rest of a pipeline: the commit does not happen without the events.
         async with driver.pipeline(), driver.cursor() as cursor:
             for append in appends:
-                await cursor.execute(append.statement, append.values)
+                await cursor.execute(append.statement, append.values_in(epoch))
             await cursor.execute("commit")
     except psycopg.Error as error:
         raise DBAPIError.instance("append and commit", None, error, psycopg.Error) from error
@@ -44,7 +45,7 @@ async def _append_and_commit(session: AsyncSession, appends: Sequence[Append]) -
         note_query(time.perf_counter() - began)
 
 
-def _flushed(session: Session) -> Any:
-    """The driver's own connection, when the session has nothing left to write."""
+def _flushed(session: Session) -> tuple[Any, int]:
+    """The driver's own connection, when the session has nothing left to write, and its epoch."""
     session.flush()
-    return session.connection().connection.driver_connection
+    return session.connection().connection.driver_connection, epoch_of(session)

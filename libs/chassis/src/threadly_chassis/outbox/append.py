@@ -24,6 +24,8 @@ SHARDS = 16
 MAX_BODY_BYTES = 256 * 1024
 #: A content header is one frame and cannot be split: far under the smallest frame_max in use (128 KiB).
 MAX_HEADER_BYTES = 16 * 1024
+#: The place of the headers, a JSON object, among an append's values.
+_HEADERS: Final = 7
 
 _NOW: Final = """
 with event as (
@@ -60,6 +62,11 @@ class Append:
     statement: str
     values: tuple[object, ...]
 
+    def values_in(self, epoch: int) -> tuple[object, ...]:
+        """The values with the epoch of the connection that writes them: it is known no sooner."""
+        headers = f'{str(self.values[_HEADERS])[:-1]}, "{h.EPOCH}": {epoch}}}'
+        return (*self.values[:_HEADERS], headers, *self.values[_HEADERS + 1 :])
+
 
 def shard_of(aggregate_id: str) -> int:
     """The shard that keeps an aggregate's events in order."""
@@ -80,7 +87,6 @@ def event_headers(event: Event, event_id: UUID, version: int, occurred_at: datet
         h.CE_CORRELATION: action.correlation_id or str(event_id),
         h.AGGREGATE_TYPE: event.aggregate,
         h.AGGREGATE_VERSION: version,
-        h.EPOCH: 0,
         h.SCHEMA: event.major(),
         **trace_headers(),
     }
