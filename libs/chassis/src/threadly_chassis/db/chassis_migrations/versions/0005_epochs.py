@@ -31,6 +31,7 @@ from pg_control_system();
 create table inbox_epoch (
     consumer text,
     agg_type text,
+    owner text not null,
     epoch integer not null,
     since uuid not null,
     primary key (consumer, agg_type)
