@@ -109,7 +109,7 @@ class Worker:
         self.relay = Relays(self._database_url, self._relaying, settings.relays)
         tools = self._consumer_tools()
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
-        self._forks = ForkWatch(subscriptions, deps.db, Publisher(self._republishing))
+        self._forks = ForkWatch(subscriptions, deps.db, Publisher(self._republishing), self._ladder)
         self._resender = Resender(
             name, deps.db, self._consuming, Publisher(self._republishing), self._forks.takers
         )

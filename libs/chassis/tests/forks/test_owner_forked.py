@@ -15,6 +15,7 @@ from threadly_chassis.testing.library.setback import (
     counted,
     deliver,
     message_of,
+    purge,
     save,
     set_back,
 )
@@ -169,7 +170,7 @@ async def test_who_gets_no_answer_asks_again(library: Library, monkeypatch: pyte
         await eventually(partial(_pending, library), describe="it is sent")
     async with library.reader.working():
         await eventually(partial(_asked, library), describe="the question")
-        await eventually(lambda: _purged(library, "author.resend"), describe="its loss")
+        await eventually(lambda: purge(library, "author.resend"), describe="its loss")
         async with library.author.working():
             await _in_step(library)
             await _settled(library)
@@ -181,13 +182,6 @@ async def _pending(library: Library) -> bool:
 
 async def _asked(library: Library) -> bool:
     return bool(await library.reader.query("select 1 from inbox_claim where asked_at is not null"))
-
-
-async def _purged(library: Library, queue: str) -> bool:
-    connection = await library.broker.get()
-    async with connection.channel() as channel:
-        purged = await (await channel.get_queue(queue)).purge()
-    return bool(purged.message_count)
 
 
 async def test_within_one_epoch_a_second_event_of_a_version_is_an_alarm_and_changes_nothing(

@@ -10,13 +10,15 @@ from threadly_contracts.operations import EpochBegan
 
 from ..db import Database
 from ..messaging.connection import BROKER_ERRORS
+from ..messaging.ladder import Ladder
 from ..messaging.publisher import Publisher
 from ..messaging.subscriptions import Subscriptions
 from ..observability.errors import capture
 from ..observability.logging import get_logger
+from .catching_up import CatchUpWatch
 from .claims import AT_ONCE, ClaimWatch
 from .owner import ForkOwner
-from .protocol import CatchUp, Claims, ClaimsSettled
+from .protocol import CatchUp, CaughtUp, Claims, ClaimsSettled
 
 _EVERY = 1.0
 
@@ -26,7 +28,8 @@ returning epoch, since, raised_at
 """)
 _IS_TO_BE_DONE = text("""
 select exists (select from outbox_epoch where announced_at is null) as is_unheard,
-       exists (select from inbox_claim) as is_in_doubt
+       exists (select from inbox_claim) as is_in_doubt,
+       exists (select from inbox_catch_up where ended_at is null) as is_behind
 """)
 
 _log = get_logger(__name__)
@@ -35,10 +38,13 @@ _log = get_logger(__name__)
 class ForkWatch:
     """Begins and settles what forks ask for, for one service; any number of its workers may."""
 
-    def __init__(self, table: Subscriptions, database: Database, publisher: Publisher) -> None:
+    def __init__(
+        self, table: Subscriptions, database: Database, publisher: Publisher, ladder: Ladder
+    ) -> None:
         self._service = table.service
         self._database = database
         self._claims = ClaimWatch(table, database, publisher)
+        self._catching_up = CatchUpWatch(table, database, publisher, ladder)
         self._owner = ForkOwner(database, publisher)
         self._was_in_doubt = True
 
@@ -49,6 +55,7 @@ class ForkWatch:
             Claims.kind: lambda body: self._owner.settle(Claims.model_validate_json(body)),
             ClaimsSettled.kind: lambda body: self._claims.take(ClaimsSettled.model_validate_json(body)),
             CatchUp.kind: lambda body: self._owner.send_page(CatchUp.model_validate_json(body)),
+            CaughtUp.kind: lambda body: self._catching_up.take(CaughtUp.model_validate_json(body)),
         }
 
     async def run(self) -> None:
@@ -68,6 +75,8 @@ class ForkWatch:
             todo = (await session.execute(_IS_TO_BE_DONE)).one()
         if todo.is_unheard:
             await self._announce()
+        if todo.is_unheard or todo.is_behind:
+            await self._catching_up.ask()
         if todo.is_in_doubt:
             while await self._claims.ask() == AT_ONCE:
                 pass
@@ -84,4 +93,5 @@ class ForkWatch:
                 service=self._service, epoch=row.epoch, since=row.since, began_at=row.raised_at
             )
             await tx.publish(began, version=row.epoch)
+            await self._catching_up.plan(tx.session, row.raised_at)
         _log.warning("epoch announced", epoch=row.epoch, since=row.since.isoformat())

@@ -65,3 +65,11 @@ def counted(name: str, /, **labels: str) -> float:
 async def claims(library: Library) -> list[tuple[Any, ...]]:
     """What the reader doubts: (story, whether nobody knows it)."""
     return await library.reader.query("select agg_id, is_orphan from inbox_claim order by 1")
+
+
+async def purge(library: Library, queue: str) -> int:
+    """Lose what is ready in a queue; returns how much that was."""
+    connection = await library.broker.get()
+    async with connection.channel() as channel:
+        purged = await (await channel.get_queue(queue)).purge()
+    return purged.message_count or 0

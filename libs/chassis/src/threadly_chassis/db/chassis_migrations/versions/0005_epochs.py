@@ -52,6 +52,7 @@ create table inbox_catch_up (
     owner text,
     since timestamptz not null,
     position bigint not null default 0,
+    until bigint,
     asked_at timestamptz,
     ended_at timestamptz,
     primary key (consumer, owner)
