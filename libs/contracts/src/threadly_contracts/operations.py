@@ -48,7 +48,7 @@ class ConsumersDeclared(
     declared_at: UtcDatetime
 
 
-class EpochBegan(Event, type="threadly.operations.epoch_began.v1", aggregate="service", subject="service"):
+class EpochBegun(Event, type="threadly.operations.epoch_begun.v1", aggregate="service", subject="service"):
     """A service's database tells another history from now on: a standby was promoted, or a backup restored.
 
     What the service published after `since` it may not know any more; whoever applied it asks. The event's
@@ -58,7 +58,7 @@ class EpochBegan(Event, type="threadly.operations.epoch_began.v1", aggregate="se
     service: str
     epoch: int
     since: UtcDatetime
-    began_at: UtcDatetime
+    begun_at: UtcDatetime
 
 
 class RebuildRequested(
@@ -168,7 +168,7 @@ EVENTS: tuple[type[Event], ...] = (
     ConsumersDeclared,
     DeadLetterDiscarded,
     DeadLetterResolved,
-    EpochBegan,
+    EpochBegun,
     RebuildRequested,
     RebuildAbandoned,
     RebuildRefused,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from threadly_contracts.operations import EpochBegan
+from threadly_contracts.operations import EpochBegun
 
 from ..ids import first_id_at
 from ..messaging.context import Context
@@ -45,7 +45,7 @@ def doubting(consumers: Iterable[AnyConsumer]) -> Callable[[Any, Context[Any]], 
     """The handler that makes these consumers doubt an owner that began an epoch."""
     latest = [each for each in consumers if isinstance(each, Consumer) and each.gate is Gate.LATEST]
 
-    async def doubt(event: EpochBegan, context: Context[Any]) -> None:
+    async def doubt(event: EpochBegun, context: Context[Any]) -> None:
         session = context.tx.session
         readers = [(each.name, aggregates_of(each, event.service)) for each in latest]
         if not any(aggregates for _, aggregates in readers):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from threadly_contracts.operations import EpochBegan
+from threadly_contracts.operations import EpochBegun
 
 from ..db import Database
 from ..messaging.connection import BROKER_ERRORS
@@ -89,8 +89,8 @@ class ForkWatch:
             row = (await tx.session.execute(_ANNOUNCE)).first()
             if row is None:
                 return
-            began = EpochBegan(
-                service=self._service, epoch=row.epoch, since=row.since, began_at=row.raised_at
+            began = EpochBegun(
+                service=self._service, epoch=row.epoch, since=row.since, begun_at=row.raised_at
             )
             await tx.publish(began, version=row.epoch)
             await self._catching_up.plan(tx.session, row.raised_at)

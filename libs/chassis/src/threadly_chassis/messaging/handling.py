@@ -166,7 +166,7 @@ class TransactionalHandling:
             return VERSION_TAKEN if forks else "stale"
         with acting(self._name, received):
             handler = self._consumer.handlers[type(received.event)]
-            context = Context(tx=tx, **facts(received, self._deps))
+            context = Context(tx=tx, overrules=forks, **facts(received, self._deps))
             await within_deadline(handler(received.event, context), self._deadline)
         if stream is not None:
             stream.move(envelope.epoch, envelope.version, envelope.event_id)

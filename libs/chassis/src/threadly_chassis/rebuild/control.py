@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from threadly_contracts.operations import (
-    EpochBegan,
+    EpochBegun,
     RebuildAbandoned,
     RebuildBegun,
     RebuildRefused,
@@ -72,7 +72,7 @@ def with_rebuild_control(table: Subscriptions) -> Subscriptions:
             RebuildBegun: control.open_source,
             RebuildStreamed: control.take_share,
             RebuildAbandoned: control.abandon,
-            EpochBegan: doubting(table),
+            EpochBegun: doubting(table),
         },
         lanes=1,
     )
