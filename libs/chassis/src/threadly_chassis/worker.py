@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from .collector import tune_collector
 from .errors import Unavailable
+from .forks.watch import ForkWatch
 from .http.health import health_router
 from .messaging import Subscriptions
 from .messaging.announcing import Announcer
@@ -108,7 +109,10 @@ class Worker:
         self.relay = Relays(self._database_url, self._relaying, settings.relays)
         tools = self._consumer_tools()
         self.consumers = [ConsumerRunner(consumer, tools) for consumer in subscriptions]
-        self._resender = Resender(name, deps.db, self._consuming, Publisher(self._republishing))
+        self._forks = ForkWatch(subscriptions, deps.db, Publisher(self._republishing), self._ladder)
+        self._resender = Resender(
+            name, deps.db, self._consuming, Publisher(self._republishing), self._forks.takers
+        )
         names = [runner.consumer.name for runner in self.consumers]
         self._announcer = Announcer(deps.db, name, names, settings.release)
         self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
@@ -184,6 +188,7 @@ class Worker:
         for runner in self.consumers:
             self._draining_tasks.append(self._start(runner.consumer.name, runner.run()))
         self._draining_tasks.append(self._start("resending", self._resender.run()))
+        self._start("forks", self._forks.run())
         self._start("watchdog", Watchdog(self.consumers, self._consuming).run())
         await self.relay.run()
 

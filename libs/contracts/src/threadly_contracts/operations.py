@@ -1,4 +1,4 @@
-"""What operations and the workers tell each other: consumers, replays, rebuilds."""
+"""What operations and the workers tell each other: consumers, epochs, replays, rebuilds."""
 
 from uuid import UUID
 
@@ -46,6 +46,19 @@ class ConsumersDeclared(
     consumers: tuple[str, ...]
     release: str
     declared_at: UtcDatetime
+
+
+class EpochBegun(Event, type="threadly.operations.epoch_begun.v1", aggregate="service", subject="service"):
+    """A service's database tells another history from now on: a standby was promoted, or a backup restored.
+
+    What the service published after `since` it may not know any more; whoever applied it asks. The event's
+    version is the epoch.
+    """
+
+    service: str
+    epoch: int
+    since: UtcDatetime
+    begun_at: UtcDatetime
 
 
 class RebuildRequested(
@@ -155,6 +168,7 @@ EVENTS: tuple[type[Event], ...] = (
     ConsumersDeclared,
     DeadLetterDiscarded,
     DeadLetterResolved,
+    EpochBegun,
     RebuildRequested,
     RebuildAbandoned,
     RebuildRefused,

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from threadly_chassis.testing.handlers import run_handler
 from threadly_chassis.testing.identity import somebody
 from threadly_contracts.auth import UserUpdated
 
@@ -31,6 +32,18 @@ async def test_a_rebuild_that_goes_round_the_gate_is_held_back_by_the_copy_itsel
         assert not await products.store(tx.session, product.model_copy(update={"version": 4}))
         assert not await products.store(tx.session, product)
     assert await _copy(shop) == [(5, "AVAILABLE", 2550)]
+
+
+async def test_a_state_that_catalog_does_not_know_any_more_is_overruled(shop: Any) -> None:
+    """F29: catalog was set back and has given the version, or a lower one, to something else."""
+    from threadly_orders.use_cases.track_products import track_product  # noqa: PLC0415 - the one under test
+
+    product = await shop.listed(version=5)
+    for version in (5, 4):
+        price = product.price.model_copy(update={"amount_minor": 1000 + version})
+        true = product.model_copy(update={"version": version, "price": price})
+        await run_handler(track_product, true, shop.deps, overrules=True)
+        assert await _copy(shop) == [(version, "AVAILABLE", 1000 + version)]
 
 
 @pytest.mark.parametrize("change", ["withdrawn", "repriced"])

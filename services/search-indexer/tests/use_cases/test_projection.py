@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from threadly_chassis.ids import new_id
+from threadly_chassis.testing.handlers import run_handler
 from threadly_contracts.catalog import ProductSold, ProductUpdated
 from threadly_search_indexer.domain.messages import NamesChanged, Scope
 from threadly_search_indexer.use_cases import rename_products as renaming
@@ -107,6 +108,28 @@ async def test_an_older_name_after_a_newer_changes_nothing(
     assert await shelf.query("select name from search_seller") == [{"name": "Bea Berg"}]
     assert await shelf.query("select name from search_category") == [{"name": "Gowns"}]
     assert len(await shelf.published("names_changed")) == 2
+
+
+async def test_what_its_owner_does_not_know_any_more_is_overruled(
+    shelf: Any, product: Make, seller: Make, renamed: Make, category: Make, changed: Make
+) -> None:
+    """F29: the owner was set back; what it says now has the version of what it has forgotten, or a lower one."""
+    dress, person, dresses = product(), seller(), category(version=2, name="Gowns")
+    await shelf.handle(project_product, changed(dress, ProductUpdated, title="Erased", version=3))
+    await shelf.handle(project_seller, renamed(person, first_name="Erased"), version=2)
+    await shelf.handle(project_category, dresses)
+    true = category(category_id=dresses.category_id, name="Dresses")
+    for handler, event, version in (
+        (project_product, dress, None),
+        (project_seller, person, 2),
+        (project_category, true, None),
+    ):
+        await run_handler(handler, event, shelf.deps, version=version, overrules=True)
+    row = await shelf.row(dress.product_id)
+    assert (row["version"], row["title"], row["document_version"]) == (1, dress.title, 2)
+    [shown] = await shelf.query("select name from search_seller")
+    assert "Erased" not in shown["name"]
+    assert await shelf.query("select name from search_category") == [{"name": "Dresses"}]
 
 
 async def test_a_user_who_changes_only_the_address_renames_nothing(

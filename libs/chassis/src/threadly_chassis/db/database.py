@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from ..settings import ServiceSettings
+from .epoch import keep_epoch
 from .instrument import count_queries
 from .liveness import ask_rested
 from .transaction import ReadSession, Transaction, transaction
@@ -33,6 +34,7 @@ class Database:
         self._sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
         count_queries(engine.sync_engine)
         ask_rested(engine.sync_engine)
+        keep_epoch(engine.sync_engine)
 
     @classmethod
     def open(cls, settings: ServiceSettings) -> Self:

@@ -32,6 +32,11 @@ class EffectContext(Generic[DepsT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context(EffectContext[DepsT]):
-    """The same for a handler of a `Consumer`, with the transaction that also marks the event as applied."""
+    """The same for a handler of a `Consumer`, with the transaction that also marks the event as applied.
+
+    `overrules` says that the event counts whatever version is held: its owner was set back, and does not know
+    what was applied before (`Gate.LATEST`). A handler that compares versions by itself must give way to it.
+    """
 
     tx: "Transaction"
+    overrules: bool = False

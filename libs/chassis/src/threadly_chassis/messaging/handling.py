@@ -21,8 +21,12 @@ from . import inbox
 from .context import Context, EffectContext
 from .delivery import Delivery, Received
 from .fault_points import CONSUMER_BEFORE_COMMIT, fault_point
+from .forked import FORKED, VERSION_TAKEN, note_fork
 from .outcome import HANDLER_DEADLINE, within_deadline
 from .subscriptions import Consumer, EffectConsumer, Gate
+
+#: The outcomes of those whose handler ran.
+_RAN = frozenset({"applied", FORKED})
 
 
 class HasDatabase(Protocol):
@@ -127,7 +131,7 @@ class TransactionalHandling:
             fault_point(CONSUMER_BEFORE_COMMIT)
         for received, outcome in zip(batch, outcomes, strict=True):
             count_outcome(self._name, received, outcome)
-        return outcomes.count("applied")
+        return sum(outcome in _RAN for outcome in outcomes)
 
     def giving_way(
         self,
@@ -157,15 +161,16 @@ class TransactionalHandling:
         # A second copy within the same batch is a duplicate of the first.
         fresh.discard(envelope.event_id)
         stream = streams.get(_stream_key(received))
+        forks = stream is not None and note_fork(self._name, received, stream)
         if stream is not None and stream.is_stale(envelope.epoch, envelope.version, again=again):
-            return "stale"
+            return VERSION_TAKEN if forks else "stale"
         with acting(self._name, received):
             handler = self._consumer.handlers[type(received.event)]
-            context = Context(tx=tx, **facts(received, self._deps))
+            context = Context(tx=tx, overrules=forks, **facts(received, self._deps))
             await within_deadline(handler(received.event, context), self._deadline)
         if stream is not None:
             stream.move(envelope.epoch, envelope.version, envelope.event_id)
-        return "applied"
+        return FORKED if forks else "applied"
 
 
 def _stream_key(received: Received) -> inbox.StreamKey:

@@ -36,13 +36,23 @@ _LOCK_STREAMS = text(
     "on conflict (consumer, agg_type, agg_id) do update set version = inbox_stream.version "
     "returning agg_type, agg_id, epoch, version, last_event_id"
 )
-_SAVE_STREAMS = text(
-    "update inbox_stream set epoch = n.epoch, version = n.version, last_event_id = n.event_id "
-    "from unnest(cast(:types as text[]), cast(:ids as text[]), cast(:epochs as int[]), "
-    "cast(:versions as bigint[]), cast(:events as uuid[])) as n (agg_type, agg_id, epoch, version, event_id) "
-    "where inbox_stream.consumer = :consumer and inbox_stream.agg_type = n.agg_type "
-    "and inbox_stream.agg_id = n.agg_id"
+# What comes late from before its owner's fork is doubted like what had come before (`forks.doubts`).
+_SAVE_STREAMS = text("""
+with n as (
+    select * from unnest(cast(:types as text[]), cast(:ids as text[]), cast(:epochs as int[]),
+        cast(:versions as bigint[]), cast(:events as uuid[]))
+        as n (agg_type, agg_id, epoch, version, event_id)
+), doubted as (
+    insert into inbox_claim (consumer, agg_type, agg_id, event_id, owner)
+    select e.consumer, n.agg_type, n.agg_id, n.event_id, e.owner from n join inbox_epoch e
+    on e.consumer = :consumer and e.agg_type = n.agg_type and n.epoch < e.epoch and n.event_id >= e.since
+    on conflict (consumer, agg_type, agg_id) do update
+    set event_id = excluded.event_id, is_orphan = false, asked_at = null
 )
+update inbox_stream set epoch = n.epoch, version = n.version, last_event_id = n.event_id
+from n where inbox_stream.consumer = :consumer and inbox_stream.agg_type = n.agg_type
+and inbox_stream.agg_id = n.agg_id
+""")
 
 #: Aggregate type and id.
 StreamKey = tuple[str, str]
@@ -61,6 +71,18 @@ class Stream:
         """Whether an event is not newer than what was applied; `again` lets that one pass once more."""
         newest = (self.epoch, self.version)
         return (epoch, version) < newest if again else (epoch, version) <= newest
+
+    def is_forked_by(self, epoch: int, version: int, event_id: UUID) -> bool:
+        """Whether a fresh event shows that its owner does not know what was applied.
+
+        It bears a version that was announced before, by another event: in its owner's new epoch, where it
+        wins; within one epoch nobody can say which of the two was erased.
+        """
+        if self.event_id in (None, event_id):
+            return False
+        return (
+            version == self.version if epoch == self.epoch else epoch > self.epoch and version <= self.version
+        )
 
     def move(self, epoch: int, version: int, event_id: UUID) -> None:
         """Note an applied event."""

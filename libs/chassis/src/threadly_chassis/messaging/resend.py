@@ -8,7 +8,7 @@ closes no stream for ever. The log decides: a version that is not in it, below o
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
@@ -31,9 +31,11 @@ from .topology import resend_queue
 AT_MOST = 500
 _RECONNECT = (0.2, 5.0)
 
-# What is scheduled and not yet due is not yet said; whatever comes after it has to wait for it.
+# What is scheduled and not yet due is not yet said; whatever comes after it has to wait for it. Of a version
+# that was restated after a fork the original is meant.
 _LOG = text("""
-select e.id, e.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
+select distinct on (e.agg_version)
+       e.id, e.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
        e.payload, extract(epoch from e.created_at)::bigint as appended_at,
        exists (select from outbox_scheduled s where s.id = e.id) as is_scheduled
 from outbox_event e
@@ -56,11 +58,20 @@ def answer(request: ResendRequest, rows: Sequence[OutboxRow]) -> Iterator[Outgoi
 
 
 class Resender:
-    """Answers readers' requests for one service, until it is told to drain."""
+    """Answers readers' requests for one service, until it is told to drain.
+
+    `others` are the takers of other kinds of messages that come to its queue, by the message's type.
+    """
 
     def __init__(
-        self, service: str, database: Database, connection: BrokerConnection, publisher: Publisher
+        self,
+        service: str,
+        database: Database,
+        connection: BrokerConnection,
+        publisher: Publisher,
+        others: Mapping[str, Callable[[bytes], Awaitable[None]]] | None = None,
     ) -> None:
+        self._others = others or {}
         self._queue = resend_queue(service)
         self._database = database
         self._connection = connection
@@ -107,7 +118,7 @@ class Resender:
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         try:
-            await self.send_again(ResendRequest.model_validate_json(message.body))
+            await self._others.get(message.type or "", self._resend)(message.body)
         except ValidationError as error:
             capture(error, kind="resend", queue=self._queue)
         except BROKER_ERRORS:
@@ -116,6 +127,9 @@ class Resender:
             capture(error, kind="resend", queue=self._queue)
         with contextlib.suppress(*BROKER_ERRORS):
             await message.ack()
+
+    async def _resend(self, body: bytes) -> None:
+        await self.send_again(ResendRequest.model_validate_json(body))
 
     async def send_again(self, request: ResendRequest) -> int:
         """Send the requested events to the reader's queue; returns how many. Raises `BROKER_ERRORS`."""

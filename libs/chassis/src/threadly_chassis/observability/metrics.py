@@ -44,7 +44,13 @@ EVENTS_PARKED = Gauge(
 STREAM_GAPS = Gauge(
     "threadly_stream_gaps", "Strict streams that lack a version for longer than they should", ("consumer",)
 )
-RESENT = Counter("threadly_outbox_resent", "Events sent again for a strict reader", ("consumer",))
+RESENT = Counter("threadly_outbox_resent", "Events sent again for one reader that lacks them", ("consumer",))
+DOUBTED = Gauge(
+    "threadly_streams_doubted", "Aggregates whose owner was asked whether it knows their event", ("consumer",)
+)
+ORPHANS = Gauge(
+    "threadly_streams_orphaned", "Aggregates that a reader holds and no owner has an event of", ("consumer",)
+)
 SCHEDULE_RUNS = Counter("threadly_schedule_runs", "Scheduled runs, by outcome", ("schedule", "outcome"))
 PROVIDER_SECONDS = Histogram(
     "threadly_provider_call_seconds", "Time of a call to an outside provider", ("provider", "call", "outcome")

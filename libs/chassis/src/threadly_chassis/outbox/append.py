@@ -66,7 +66,10 @@ def shard_of(aggregate_id: str) -> int:
 
 
 def event_headers(event: Event, event_id: UUID, version: int, occurred_at: datetime) -> dict[str, str | int]:
-    """Describe an event as CloudEvents 1.0 attributes and ours, with the ids of the action under way."""
+    """Describe an event as CloudEvents 1.0 attributes and ours, with the ids of the action under way.
+
+    Its epoch is not among them: that is the database's, which adds it.
+    """
     action = current_action()
     described = {
         **_known_of(type(event)).headers,
@@ -99,7 +102,6 @@ def _known_of(kind: type[Event]) -> _Known:
         h.CE_SOURCE: f"/threadly/{kind.owner()}",
         h.CE_TYPE: kind.type,
         h.AGGREGATE_TYPE: kind.aggregate,
-        h.EPOCH: 0,
         h.SCHEMA: kind.major(),
     }
     return _Known(headers, kind.aggregate.encode(), kind.type.encode(), _SMALL(kind.major()))

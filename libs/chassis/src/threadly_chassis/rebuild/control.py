@@ -1,4 +1,4 @@
-"""The consumer that every worker has besides its own: it begins and ends rebuilds.
+"""The consumer that every worker has besides its own: it begins and ends rebuilds, and hears of forks.
 
 `<service>.rebuild-control` is a consumer like any other, with its inbox, wait queues and dead letters.
 """
@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from threadly_contracts.operations import (
+    EpochBegun,
     RebuildAbandoned,
     RebuildBegun,
     RebuildRefused,
@@ -17,6 +18,7 @@ from threadly_contracts.operations import (
     RebuildStreamed,
 )
 
+from ..forks.doubts import doubting
 from ..messaging.context import Context
 from ..messaging.subscriptions import AnyConsumer, Consumer, Subscriptions
 
@@ -70,6 +72,7 @@ def with_rebuild_control(table: Subscriptions) -> Subscriptions:
             RebuildBegun: control.open_source,
             RebuildStreamed: control.take_share,
             RebuildAbandoned: control.abandon,
+            EpochBegun: doubting(table),
         },
         lanes=1,
     )

@@ -30,8 +30,8 @@ insert into outbox_event (
     shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
 )
 select :shard, :event_id, :agg_type, :agg_id, :agg_version, :event_type, :schema_major,
-       cast(:headers as jsonb), :payload
-where not exists (
+       cast(:headers as jsonb) || jsonb_build_object(cast(:epoch as text), epoch), :payload
+from outbox_epoch where not exists (
     select from outbox_event
     where agg_type = :agg_type and agg_id = :agg_id and event_type = any(cast(:wanted as text[]))
 )
@@ -72,5 +72,6 @@ async def _append_one(session: AsyncSession, event: Event, version: int, wanted:
         "headers": json.dumps(described),
         "payload": event.model_dump_json(warnings=False).encode(),
         "wanted": list(wanted),
+        "epoch": h.EPOCH,
     }
     await session.execute(_RESTATE, row)

@@ -22,10 +22,12 @@ async def run_handler(
     version: int | None = None,
     event_id: UUID | None = None,
     crash: Exception | None = None,
+    overrules: bool = False,
 ) -> None:
     """Give an event to a handler: in a transaction of its own if it asks for `Context`, else in none.
 
-    `version` is the event's own unless it is given. Two deliveries of one event share an `event_id`. With
+    `version` is the event's own unless it is given; with `overrules` its owner was set back, and it counts
+    whatever is held. Two deliveries of one event share an `event_id`. With
     `crash` that is raised after the handler and before the commit.
     """
     facts: dict[str, Any] = {
@@ -43,6 +45,6 @@ async def run_handler(
         await handler(event, EffectContext(**facts))
         return
     async with deps.db.transaction() as tx:
-        await handler(event, Context(tx=tx, **facts))
+        await handler(event, Context(tx=tx, overrules=overrules, **facts))
         if crash:
             raise crash

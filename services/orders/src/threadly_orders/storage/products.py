@@ -10,10 +10,11 @@ from threadly_contracts.catalog import ProductState
 from .tables import Product
 
 
-async def store(session: WriteSession, state: ProductState) -> bool:
+async def store(session: WriteSession, state: ProductState, *, overrules: bool = False) -> bool:
     """Keep a product's newest state; False when a newer one is kept already (E011).
 
     The version is compared here too, and not by the consumer's gate alone: a rebuild replays old events.
+    What `overrules` is kept whatever version there is: catalog does not know that one any more.
     """
     values = {
         "version": state.version,
@@ -27,7 +28,9 @@ async def store(session: WriteSession, state: ProductState) -> bool:
         insert(Product)
         .values(id=state.product_id, **values)
         .on_conflict_do_update(
-            index_elements=[Product.id], set_=values, where=Product.version < state.version
+            index_elements=[Product.id],
+            set_=values,
+            where=None if overrules else Product.version < state.version,
         )
         .returning(Product.id)
     )

@@ -16,7 +16,7 @@ async def track_product(event: ProductEvent, context: Context[OrdersDeps]) -> No
     The copy's row lock comes first, so a checkout that begins at the same moment has either read this state
     or is seen here (E010). Money that is taken all the same is settled, and refunded, by `settle_payment`.
     """
-    if not await products.store(context.tx.session, event):
+    if not await products.store(context.tx.session, event, overrules=context.overrules):
         return
     checkout = await checkouts.lock_payable_on(context.tx.session, event.product_id)
     if checkout is not None and _is_gone(event, checkout):

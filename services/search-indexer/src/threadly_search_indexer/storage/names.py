@@ -36,20 +36,26 @@ async def own_name(session: WriteSession, scope_id: UUID) -> None:
     await session.execute(select(func.pg_advisory_xact_lock(_SPACE, _key(scope_id))))
 
 
-async def put_category(session: WriteSession, row: SearchCategoryRow) -> bool:
-    """Store a category unless a newer version is held; returns whether it was stored."""
+async def put_category(session: WriteSession, row: SearchCategoryRow, *, overrules: bool = False) -> bool:
+    """Store a category unless a newer version is held; returns whether it was stored.
+
+    What `overrules` is stored whatever version there is: its owner does not know that one any more.
+    """
     values = {column.key: getattr(row, column.key) for column in SearchCategoryRow.__table__.columns}
     statement = insert(SearchCategoryRow).values(values)
     statement = statement.on_conflict_do_update(
         index_elements=["category_id"],
         set_=values,
-        where=SearchCategoryRow.version < statement.excluded.version,
+        where=None if overrules else SearchCategoryRow.version < statement.excluded.version,
     )
     return await session.scalar(statement.returning(SearchCategoryRow.version)) is not None
 
 
-async def put_seller(session: WriteSession, row: SearchSellerRow) -> bool:
-    """Store a seller unless a newer version is held; returns whether documents show something else now."""
+async def put_seller(session: WriteSession, row: SearchSellerRow, *, overrules: bool = False) -> bool:
+    """Store a seller unless a newer version is held; returns whether documents show something else now.
+
+    `overrules` as in `put_category`.
+    """
     before = await session.scalar(
         select(SearchSellerRow.name).where(SearchSellerRow.seller_id == row.seller_id).with_for_update()
     )
@@ -58,7 +64,7 @@ async def put_seller(session: WriteSession, row: SearchSellerRow) -> bool:
     statement = statement.on_conflict_do_update(
         index_elements=["seller_id"],
         set_=values,
-        where=SearchSellerRow.version < statement.excluded.version,
+        where=None if overrules else SearchSellerRow.version < statement.excluded.version,
     )
     stored = await session.scalar(statement.returning(SearchSellerRow.version)) is not None
     return stored and before != row.name

@@ -49,9 +49,10 @@ def _values(product: ProductState) -> dict[str, Any]:
     }
 
 
-async def put_product(session: WriteSession, product: ProductState) -> int | None:
+async def put_product(session: WriteSession, product: ProductState, *, overrules: bool = False) -> int | None:
     """Store a product unless a version as new is held; returns the document's new version, else None.
 
+    What `overrules` is stored whatever version there is: catalog does not know that one any more.
     A seller or category that is not known yet leaves its name empty until it is.
     """
     await share_names(session, product.seller_id, product.category_id)
@@ -60,7 +61,7 @@ async def put_product(session: WriteSession, product: ProductState) -> int | Non
     statement = statement.on_conflict_do_update(
         index_elements=["product_id"],
         set_={**values, "document_version": SearchProductRow.document_version + 1},
-        where=SearchProductRow.version < statement.excluded.version,
+        where=None if overrules else SearchProductRow.version < statement.excluded.version,
     )
     version: int | None = await session.scalar(statement.returning(SearchProductRow.document_version))
     return version

@@ -19,6 +19,6 @@ async def project_category(event: CategoryChanged, context: Context[SearchDeps])
         slug=event.slug,
         active=event.active,
     )
-    if await put_category(context.tx.session, row):
+    if await put_category(context.tx.session, row, overrules=context.overrules):
         changed = NamesChanged(scope=Scope.CATEGORY, scope_id=event.category_id)
         await context.tx.publish(changed, version=event.version)

@@ -17,6 +17,6 @@ async def project_seller(event: UserRegistered | UserUpdated, context: Context[S
         name=event.display_name,
         image_url=event.image_url,
     )
-    if await put_seller(context.tx.session, row):
+    if await put_seller(context.tx.session, row, overrules=context.overrules):
         changed = NamesChanged(scope=Scope.SELLER, scope_id=event.user_id)
         await context.tx.publish(changed, version=context.version)

@@ -56,7 +56,8 @@ _TELL = text(
 )
 _COPY = text(
     "insert into copy (story_id, version, title) values (:story_id, :version, :title) "
-    "on conflict (story_id) do update set version = :version, title = :title"
+    "on conflict (story_id) do update set version = :version, title = :title "
+    "where copy.version < :version or :overrules"
 )
 _READ = text(
     "insert into reading (story_id, version, title, mood) values (:story_id, :version, :title, :mood)"
@@ -88,7 +89,7 @@ async def _copy(event: StoryTold, context: Context[LibraryDeps]) -> None:
     if event.title == "unreadable":
         raise Permanent("told to")
     values = {"story_id": event.story_id, "version": context.version, "title": event.title}
-    await context.tx.session.execute(_COPY, values)
+    await context.tx.session.execute(_COPY, {**values, "overrules": context.overrules})
     await context.tx.session.execute(_READ, {**values, "mood": event.mood})
 
 
