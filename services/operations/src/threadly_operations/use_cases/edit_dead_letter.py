@@ -63,6 +63,7 @@ def _edit(letter: DeadLetterRow, after: bytes, actor: str, reason: str, now: dat
         dead_letter_id=letter.id,
         # It moves with the edit: whoever decides from what was seen before is told so.
         row_version=letter.row_version + 1,
+        status=EditStatus.PROPOSED,
         before=letter.body,
         after=after,
         reason=reason,
@@ -74,7 +75,6 @@ def _edit(letter: DeadLetterRow, after: bytes, actor: str, reason: str, now: dat
 
 async def _propose(tx: Transaction, letter: DeadLetterRow, edit: LetterEditRow) -> None:
     letter.row_version, letter.updated_at = edit.row_version, edit.edited_at
-    edit.status = EditStatus.PROPOSED
     await audit.write_down(
         tx.session,
         [letter.id],
