@@ -103,7 +103,7 @@ async def _edit(
 
 async def _approve(deps: OperationsDeps, edit_id: UUID, by: str = "otto") -> None:
     async with deps.db.transaction() as tx:
-        await approve_edit(tx, edit_id, clock=deps.clock, actor=by, reason="right so")
+        await approve_edit(tx, edit_id, clock=deps.clock, actor=by)
 
 
 async def _reject(deps: OperationsDeps, edit_id: UUID, by: str = "otto") -> None:
@@ -250,7 +250,8 @@ async def test_an_edit_of_money_waits_for_a_second_person(
     assert json.loads(message.body)["reason"] == "CANCELLED"
     [edit] = await _edits(deps)
     assert (edit["status"], edit["edited_by"], edit["decided_by"]) == ("APPLIED", "olga", "otto")
-    assert edit["decision_reason"] == "right so"
+    [replay] = await query(deps.db, "select requested_by, reason from replay")
+    assert (replay["requested_by"], replay["reason"], edit["decision_reason"]) == ("otto", "why", "")
     # What was refused is no act.
     assert await _audit(deps) == [
         ("olga", "propose_edit", None, edit_id),

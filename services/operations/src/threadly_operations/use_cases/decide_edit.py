@@ -14,7 +14,7 @@ from .apply_edit import apply_edit
 
 
 async def approve_edit(tx: Transaction, edit_id: UUID, *, clock: Clock, actor: str, reason: str = "") -> None:
-    """Give the letter the proposed body and replay it.
+    """Give the letter the proposed body and replay it; without a reason of its own, for that of the edit.
 
     Raises `NotFound`, `EditDecided`, `SecondPersonNeeded` to whoever proposed it, and `EditStale` when the
     letter has changed since.
@@ -25,6 +25,7 @@ async def approve_edit(tx: Transaction, edit_id: UUID, *, clock: Clock, actor: s
         raise EditStale(f"It is {letter.status} now. Look at it again, and propose an edit of what it is.")
     now = clock.now()
     _decide(edit, actor, reason, now)
+    reason = reason or edit.reason
     await apply_edit(tx, letter, edit, now=now, actor=actor, action="approve_edit", reason=reason)
 
 
