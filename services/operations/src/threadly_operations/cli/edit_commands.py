@@ -60,11 +60,11 @@ def approve(
     """Replay a letter with the body that another operator has proposed."""
     from . import edits  # noqa: PLC0415 - as above
 
-    edits.approve(edit, reason, wait)
+    edits.approve_proposal(edit, reason, wait)
 
 
 def reject(edit: UUID, reason: DecisionOption = "") -> None:
     """Leave a letter as it is."""
     from . import edits  # noqa: PLC0415 - as above
 
-    edits.reject(edit, reason)
+    edits.reject_proposal(edit, reason)

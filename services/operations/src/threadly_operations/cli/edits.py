@@ -70,7 +70,7 @@ def _tell(view: EditView, wait: float) -> None:
         wait_until_settled(edit.replay_id, wait)
 
 
-def approve(edit: UUID, reason: str, wait: float) -> None:
+def approve_proposal(edit: UUID, reason: str, wait: float) -> None:
     """Approve another operator's edit."""
 
     async def work(tools: Tools) -> EditView:
@@ -81,7 +81,7 @@ def approve(edit: UUID, reason: str, wait: float) -> None:
     _tell(run(work), wait)
 
 
-def reject(edit: UUID, reason: str) -> None:
+def reject_proposal(edit: UUID, reason: str) -> None:
     """Reject a proposed edit."""
 
     async def work(tools: Tools) -> None:
