@@ -180,6 +180,18 @@ async def test_the_fields_that_break_the_contract_are_named(client: httpx.AsyncC
     assert [fault["field"] for fault in answer.json()["errors"]] == ["positon"]
 
 
+@pytest.mark.parametrize("levels", [150, 450, 900, 100_000])
+async def test_a_deeply_nested_edit_is_a_clear_problem(
+    client: httpx.AsyncClient, click: str, levels: int
+) -> None:
+    deep = b'{"query_id":' * levels + b"{}" + b"}" * levels
+    body = b'{"row_version": 1, "reason": "x", "patch": ' + deep + b"}"
+    answer = await client.post(
+        f"{LETTERS}/{click}/edits", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in {400, 422}
+
+
 async def test_a_row_version_belongs_to_a_single_letter(client: httpx.AsyncClient) -> None:
     group = {"consumer": "shelf.sorter", "row_version": 1}
     assert (await client.post(f"{LETTERS}/replays", json=group)).status_code == 422
@@ -227,7 +239,7 @@ async def test_the_command_line_edits_from_a_file_or_the_input(
     ("file", "given", "told"),
     [
         ("missing.json", "", "cannot be read (No such file or directory)"),
-        ("-", "[1]", "has no JSON object (JSON, but not an object)"),
+        ("-", "[1]", "has no JSON object (Input should be an object)"),
         ("-", "{", "has no JSON object"),
     ],
 )

@@ -53,6 +53,12 @@ def test_what_is_no_json_can_only_be_replaced_whole() -> None:
     assert Change({"book_id": "b1"}, whole=True).apply(b"{") == b'{"book_id":"b1"}'
     with pytest.raises(BodyUnreadable):
         Change({"book_id": "\ud800"}, whole=True).apply(b"{")
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"note": deep}
+    for whole in (True, False):
+        with pytest.raises(BodyUnreadable):
+            Change(deep, whole=whole).apply(_raw(BODY))
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,7 @@ def test_a_body_that_is_no_json_differs_as_a_whole() -> None:
     assert differences(b"\xff", b"\xff") == []
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"\xff", b"{", b"[1]", b'"a"', b'{"a": NaN}', b'{"a":' * 100_000, b'{"a": 1e400}{}']
-)
+@pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"[1]", b'"a"', b'{"a":' * 100_000, b"{}{}"])
 def test_what_is_no_json_object(body: bytes) -> None:
     with pytest.raises(NotAnObject):
         read_object(body)
@@ -71,3 +69,12 @@ def test_it_is_written_as_events_are() -> None:
     for nonsense in ("\ud800", float("nan"), float("inf")):
         with pytest.raises(NotAnObject):
             write({"a": nonsense})
+    with pytest.raises(NotAnObject):
+        write(_nested(100_000))
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for _ in range(levels):
+        body = {"a": body}
+    return body

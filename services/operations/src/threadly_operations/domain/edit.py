@@ -105,7 +105,7 @@ class Change:
             raise BodyUnreadable("The message cannot be patched. Replace its body as a whole.") from error
         try:
             after = json_body.write(self.content if self.whole else json_body.merge(target, self.content))
-        except NotAnObject as error:
+        except (NotAnObject, RecursionError) as error:
             raise BodyUnreadable(str(error)) from error
         if not json_body.differences(before, after):
             raise EditChangesNothing("Replay it instead.")
