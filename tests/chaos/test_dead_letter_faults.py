@@ -1,4 +1,4 @@
-"""Dead letters on their way to operations and back: kills, two operators at once, dry runs (eventing §5).
+"""Dead letters on their way to operations and back: kills, partial failure, dry runs (eventing §5).
 
 Two specimen workers, two gatherers, two senders, two workers of operations.
 """
@@ -321,33 +321,6 @@ async def _two_operators(
         client_for(build_app(settings), identity.headers(somebody("Otto", "operator"))) as otto,
     ):
         yield olga, otto
-
-
-@pytest.mark.parametrize("verbs", [("replay", "replay"), ("discard", "discard"), ("replay", "discard")])
-async def test_f41_two_operators_decide_about_one_letter_at_once(
-    cluster: Cluster, operations: OperationsDeps, identity: TestIdentity, verbs: tuple[str, str]
-) -> None:
-    """F41: one wins, the other is told 409, and the audit knows of as many decisions as were taken (I7)."""
-    async with cluster.working():
-        await _buried(cluster, 10)
-    await gather_dead_letters(operations)
-    decided = []
-    async with _two_operators(operations, identity) as clients:
-        for (letter,) in await _rows(operations, "select id::text from dead_letter"):
-            calls = zip(clients, verbs, strict=True)
-            answers = await asyncio.gather(*(_decide(client, letter, verb) for client, verb in calls))
-            won = [answer for answer in answers if answer.is_success]
-            assert sorted(answer.is_success for answer in answers) == [False, True]
-            assert {answer.status_code for answer in answers if not answer.is_success} == {409}
-            decided += [(letter,)] * len(won)
-    audited = await _rows(operations, "select dead_letter_id::text from audit_entry")
-    assert sorted(audited) == sorted(decided)
-
-
-async def _decide(client: httpx.AsyncClient, letter: str, verb: str) -> httpx.Response:
-    if verb == "replay":
-        return await client.post(f"{LETTERS}/replays", json={"ids": [letter], "reason": "mended"})
-    return await client.post(f"{LETTERS}/{letter}/discard", json={"reason": "hopeless"})
 
 
 _DIGEST = """

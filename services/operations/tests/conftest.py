@@ -1,5 +1,6 @@
 """Operations on real servers: its own database, an empty virtual host."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 from aio_pika import DeliveryMode, ExchangeType, Message
 from pamqp.common import FieldTable
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging import headers as h
 from threadly_chassis.testing.fixtures import DatabaseFactory
 from threadly_chassis.testing.identity import TestIdentity, somebody
 from threadly_chassis.testing.service import client_for, settings_for
+from threadly_contracts import Event
+from threadly_operations.cli import app as threadly
 from threadly_operations.dependencies import OperationsDeps, open_deps
 from threadly_operations.main import build_app
 from threadly_operations.settings import OperationsSettings
@@ -59,7 +63,11 @@ def bury(queues: dict[str, Any]) -> Bury:
     """Put a message into the dead letters, as a consumer that gave up does; gives its event id."""
 
     async def give_up(
-        event_id: str | None = None, *, failed_at: str = "2026-11-22T10:00:00+00:00", **extra: Any
+        event_id: str | None = None,
+        *,
+        failed_at: str = "2026-11-22T10:00:00+00:00",
+        body: bytes = b'{"title": "Emma"}',
+        **extra: Any,
     ) -> str:
         key = event_id or str(new_id())
         headers = {
@@ -79,11 +87,21 @@ def bury(queues: dict[str, Any]) -> Bury:
             "x-death": [{"reason": "expired"}],
             **extra,
         }
-        message = Message(
-            b'{"title": "Emma"}', headers=headers, message_id=key, delivery_mode=DeliveryMode.PERSISTENT
-        )
+        message = Message(body, headers=headers, message_id=key, delivery_mode=DeliveryMode.PERSISTENT)
         await queues["dead"].publish(message, f"{CONSUMER}.dlq")
         return key
+
+    return give_up
+
+
+@pytest.fixture
+def bury_event(bury: Bury) -> Bury:
+    """Put one of the contracts' events into the dead letters; gives its event id."""
+
+    async def give_up(event: Event, event_id: str | None = None, **more: Any) -> str:
+        about = {h.CE_TYPE: event.type, h.CE_SUBJECT: event.subject, h.AGGREGATE_TYPE: event.aggregate}
+        body = more.pop("body", event.model_dump_json().encode())
+        return await bury(event_id, body=body, **about, **more)
 
     return give_up
 
@@ -111,3 +129,20 @@ async def client(settings: OperationsSettings, identity: TestIdentity) -> AsyncI
     """The API, called by an operator."""
     async with client_for(build_app(settings), identity.headers(somebody("Olga", "operator"))) as client:
         yield client
+
+
+@pytest.fixture
+def command(
+    settings: OperationsSettings, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[tuple[int, str]]]:
+    """Run `threadly` with these words; gives its exit code and what it said."""
+    monkeypatch.setenv("THREADLY_OPERATIONS_DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("THREADLY_AMQP_URL", settings.amqp_url.get_secret_value())
+    monkeypatch.setenv("THREADLY_REDIS_URL", "redis://unused")
+
+    async def run(*words: str, given: str = "") -> tuple[int, str]:
+        # In a thread: a command has an event loop of its own.
+        result = await asyncio.to_thread(CliRunner().invoke, threadly, list(words), input=given)
+        return result.exit_code, result.output
+
+    return run

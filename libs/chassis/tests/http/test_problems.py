@@ -41,9 +41,27 @@ async def test_rejected_input_is_not_echoed(client: httpx.AsyncClient) -> None:
     assert "<script>" not in answer.text
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"words": "\xff"}', b'"text"', b'{"words": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"words": "\xff"}',
+        b'"text"',
+        b'{"words": "\\ud800"}',
+        *(b'{"words": ' * levels + b"1" + b"}" * levels for levels in (450, 900, 100_000)),
+    ],
+    ids=[
+        "unfinished",
+        "not UTF-8",
+        "not an object",
+        "half a character",
+        "450 deep",
+        "900 deep",
+        "bottomless",
+    ],
+)
 async def test_a_broken_body_is_the_clients_fault(client: httpx.AsyncClient, body: bytes) -> None:
-    """E058: a lone surrogate or a broken encoding is 4xx, never 500."""
+    """E058: a lone surrogate, a broken encoding or endless nesting is 4xx, never 500."""
     answer = await client.post("/v1/notes", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from threadly_chassis.db import Database
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.gathering import DeadLetterTaker
 from threadly_chassis.messaging.publisher import Publisher
+from threadly_contracts import Registry, published_events
 
 from .settings import OperationsSettings
 
@@ -25,6 +26,8 @@ class OperationsDeps:
     clock: Clock
     taker: DeadLetterTaker
     publisher: Publisher
+    contracts: Registry = field(default_factory=published_events)
+    """What an edited event must fit."""
 
 
 @asynccontextmanager

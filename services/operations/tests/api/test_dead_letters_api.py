@@ -1,24 +1,21 @@
 """The operators' API and command line (R-SYS-05)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from threadly_chassis.ids import new_id
 from threadly_chassis.testing.identity import TestIdentity, somebody
-from threadly_operations.cli import app as threadly
 from threadly_operations.dependencies import OperationsDeps
-from threadly_operations.settings import OperationsSettings
 from threadly_operations.use_cases.gather_dead_letters import gather_dead_letters
 from threadly_operations.use_cases.send_replays import send_replays
 
 pytestmark = pytest.mark.integration
 Bury = Callable[..., Awaitable[str]]
+Command = Callable[..., Awaitable[tuple[int, str]]]
 PATH = "/v1/operations/dead-letters"
 
 
@@ -100,55 +97,38 @@ async def test_the_page_is_served(client: httpx.AsyncClient) -> None:
     assert "Messages that gave up" in answer.text
 
 
-@pytest.fixture
-def command(settings: OperationsSettings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
-    monkeypatch.setenv("THREADLY_OPERATIONS_DATABASE_URL", settings.database_url.get_secret_value())
-    monkeypatch.setenv("THREADLY_AMQP_URL", settings.amqp_url.get_secret_value())
-    monkeypatch.setenv("THREADLY_REDIS_URL", "redis://unused")
-
-    def run(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(threadly, list(words))
-        return result.exit_code, result.output
-
-    return run
-
-
-async def _in_thread(command: Callable[..., tuple[int, str]], *words: str) -> tuple[int, str]:
-    return await asyncio.to_thread(command, *words)
-
-
 async def test_the_command_line_lists_shows_and_replays(
-    command: Callable[..., tuple[int, str]], deps: OperationsDeps, bury: Bury
+    command: Command, deps: OperationsDeps, bury: Bury
 ) -> None:
     await bury()
     await gather_dead_letters(deps)
-    code, text = await _in_thread(command, "dlq", "list")
+    code, text = await command("dlq", "list")
     assert (code, "shelf.sorter" in text, "1 dead letter" in text) == (0, True, True)
     letter = text.splitlines()[1].split()[0]
-    code, text = await _in_thread(command, "dlq", "show", letter)
+    code, text = await command("dlq", "show", letter)
     assert (code, "Traceback" in text, "Emma" in text) == (0, True, True)
-    assert (await _in_thread(command, "dlq", "groups"))[0] == 0
-    code, text = await _in_thread(command, "dlq", "replay", letter, "--dry-run")
+    assert (await command("dlq", "groups"))[0] == 0
+    code, text = await command("dlq", "replay", letter, "--dry-run")
     assert (code, "would replay 1" in text) == (0, True)
-    assert (await _in_thread(command, "dlq", "replay", letter, "--reason", "mended"))[0] == 0
-    code, text = await _in_thread(command, "dlq", "list")
+    assert (await command("dlq", "replay", letter, "--reason", "mended"))[0] == 0
+    code, text = await command("dlq", "list")
     assert "0 dead letters" in text
-    code, text = await _in_thread(command, "dlq", "replay", letter)
+    code, text = await command("dlq", "replay", letter)
     assert (code, "cannot be replayed now" in text) == (1, True)
 
 
 async def test_the_command_line_shows_replays_and_waits_for_one(
-    command: Callable[..., tuple[int, str]], deps: OperationsDeps, bury: Bury, queues: dict[str, Any]
+    command: Command, deps: OperationsDeps, bury: Bury, queues: dict[str, Any]
 ) -> None:
     await bury()
     await gather_dead_letters(deps)
-    code, text = await _in_thread(command, "dlq", "replay", "--consumer", "shelf.sorter", "--rate", "1001")
+    code, text = await command("dlq", "replay", "--consumer", "shelf.sorter", "--rate", "1001")
     assert (code, text.strip().splitlines()) == (
         1,
         ["threadly: A replay's rate is 1 to 1000 letters a second. It was to be 1001."],
     )
     words = ("dlq", "replay", "--consumer", "shelf.sorter", "--rate", "9", "--wait", "0.1")
-    code, text = await _in_thread(command, *words)
+    code, text = await command(*words)
     assert code == 1
     assert [line.partition(":")[0] for line in text.splitlines()] == [
         "replaying 1 dead letter, 9 a second",
@@ -156,21 +136,19 @@ async def test_the_command_line_shows_replays_and_waits_for_one(
         "threadly",
     ]
     await send_replays(deps)
-    code, text = await _in_thread(command, "dlq", "replays")
+    code, text = await command("dlq", "replays")
     heading, line = text.splitlines()
     assert heading.split()[:5] == ["id", "status", "rate", "selected", "sent"]
     assert (code, line.split()[1:7]) == (0, ["RUNNING", "9", "1", "1", "0", "0"])
 
 
-async def test_the_command_line_fails_in_one_line(
-    command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert (await _in_thread(command, "dlq", "show", str(UUID(int=0))))[0] == 1
-    assert (await _in_thread(command, "dlq", "replay"))[0] == 1
+async def test_the_command_line_fails_in_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await command("dlq", "show", str(UUID(int=0))))[0] == 1
+    assert (await command("dlq", "replay"))[0] == 1
     monkeypatch.setenv("THREADLY_OPERATIONS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-    code, text = await _in_thread(command, "dlq", "list")
+    code, text = await command("dlq", "list")
     assert (code, len(text.strip().splitlines())) == (1, 1)
     assert "does not answer" in text
     monkeypatch.delenv("THREADLY_OPERATIONS_DATABASE_URL")
-    code, text = await _in_thread(command, "dlq", "list")
+    code, text = await command("dlq", "list")
     assert (code, "database_url" in text) == (1, True)

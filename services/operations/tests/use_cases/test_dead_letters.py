@@ -14,11 +14,11 @@ from threadly_chassis.messaging import Context
 from threadly_chassis.messaging import headers as h
 from threadly_contracts.operations import ConsumersDeclared, DeadLetterResolved
 from threadly_operations.dependencies import OperationsDeps
-from threadly_operations.domain.dead_letter import NotDiscardable, NotReplayable
+from threadly_operations.domain.dead_letter import NotDiscardable, NotReplayable, ReasonMissing
 from threadly_operations.domain.status import Status
 from threadly_operations.storage.dead_letters import Selection
 from threadly_operations.storage.tables import AuditRow, ConsumerRow, DeadLetterRow
-from threadly_operations.use_cases.discard_dead_letter import ReasonMissing, discard_dead_letter
+from threadly_operations.use_cases.discard_dead_letter import discard_dead_letter
 from threadly_operations.use_cases.gather_dead_letters import gather_dead_letters
 from threadly_operations.use_cases.note_consumers import note_consumers
 from threadly_operations.use_cases.replay_dead_letters import Replay, replay_dead_letters

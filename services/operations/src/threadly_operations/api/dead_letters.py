@@ -83,6 +83,7 @@ async def replay(
         terms=Terms(rate=body.rate),
         dry_run=body.dry_run,
         discarded=body.discarded,
+        row_version=body.row_version,
     )
     return ReplayView(
         replay_id=decided.replay_id,
@@ -112,6 +113,11 @@ async def discard(
 ) -> Response:
     """Give a letter up for good; it stays readable."""
     await discard_dead_letter(
-        tx, dead_letter_id, clock=deps.clock, actor=str(operator.user_id), reason=body.reason
+        tx,
+        dead_letter_id,
+        clock=deps.clock,
+        actor=str(operator.user_id),
+        reason=body.reason,
+        row_version=body.row_version,
     )
     return Response(status_code=status.HTTP_204_NO_CONTENT)

@@ -13,6 +13,9 @@ from ..domain.status import Status
 from ..storage import replays
 from ..storage.tables import DeadLetterRow
 
+#: The letter's, as it was seen; another one by now is a 409 `letter_changed`. Without it any is right.
+RowVersion = Annotated[int | None, Field(ge=1)]
+
 
 class DeadLetterView(ResponseModel):
     """A dead letter in a list: everything but the payload and the stack."""
@@ -38,6 +41,8 @@ class DeadLetterView(ResponseModel):
     release: str
     host: str
     created_at: datetime
+    row_version: int
+    """Moves with whatever happens to the letter; send it back with what you decide from what you saw."""
 
 
 class DeadLetterDetail(DeadLetterView):
@@ -82,6 +87,7 @@ class ReplayRequest(RequestModel):
     dry_run: bool = False
     discarded: bool = False
     """Take those of `ids` that were discarded, too; never of a group."""
+    row_version: RowVersion = None
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
@@ -90,6 +96,9 @@ class ReplayRequest(RequestModel):
             raise ValueError(msg)
         if self.discarded and not self.ids:
             msg = "name the ids of discarded letters"
+            raise ValueError(msg)
+        if self.row_version is not None and len(self.ids) != 1:
+            msg = "a row_version belongs to a single id"
             raise ValueError(msg)
         return self
 
@@ -154,3 +163,4 @@ class DiscardRequest(RequestModel):
     """Why a letter is given up."""
 
     reason: Annotated[str, Field(max_length=500)]
+    row_version: RowVersion = None

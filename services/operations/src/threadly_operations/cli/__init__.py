@@ -15,6 +15,7 @@ import typer
 
 from ..domain.replay import DEFAULT_RATE, MAX_RATE
 from ..domain.status import Status
+from . import edit_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate Threadly.")
 dlq = typer.Typer(no_args_is_help=True, help="Messages that gave up: look, replay, discard.")
@@ -23,6 +24,9 @@ app.add_typer(dlq, name="dlq")
 ConsumerOption = Annotated[str | None, typer.Option(help="Only this consumer's.")]
 FingerprintOption = Annotated[str | None, typer.Option(help="Only this kind of failure.")]
 LimitOption = Annotated[int, typer.Option(min=1, max=1000)]
+RowVersionOption = Annotated[
+    int | None, typer.Option(min=1, help="The letter's row_version, as `dlq show` said; else any is right.")
+]
 
 
 @dlq.command("list")
@@ -60,6 +64,7 @@ def replay_letters(  # noqa: PLR0913 - an option each
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
     discarded: Annotated[bool, typer.Option("--discarded", help="Of the ids, discarded ones too.")] = False,
+    row_version: RowVersionOption = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait until the consumer has applied them.")] = 0,
 ) -> None:
     """Send dead letters back to the consumers that gave them up."""
@@ -70,8 +75,18 @@ def replay_letters(  # noqa: PLR0913 - an option each
         running.fail("name ids, --consumer or --fingerprint")
     if discarded and not letters:
         running.fail("--discarded wants the ids of the letters")
+    if row_version is not None and len(letters or ()) != 1:
+        running.fail("--row-version belongs to a single id")
     wanted = Selection(ids=tuple(letters or ()), consumer=consumer, fingerprint=fingerprint)
-    replays.replay_letters(wanted, rate=rate, reason=reason, dry_run=dry_run, discarded=discarded, wait=wait)
+    replays.replay_letters(
+        wanted,
+        rate=rate,
+        reason=reason,
+        dry_run=dry_run,
+        discarded=discarded,
+        row_version=row_version,
+        wait=wait,
+    )
 
 
 @dlq.command("replays")
@@ -84,12 +99,14 @@ def list_replays(limit: LimitOption = 20) -> None:
 
 @dlq.command("discard")
 def discard_letter(
-    letter: UUID, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
+    letter: UUID,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    row_version: RowVersionOption = None,
 ) -> None:
     """Give a dead letter up for good; it stays readable."""
     from . import dead_letters  # noqa: PLC0415 - as above
 
-    dead_letters.discard_letter(letter, reason)
+    dead_letters.discard_letter(letter, reason, row_version)
 
 
 @dlq.command("groups")
@@ -99,6 +116,8 @@ def list_groups() -> None:
 
     dead_letters.list_groups()
 
+
+edit_commands.register(dlq)
 
 topology = typer.Typer(no_args_is_help=True, help="Exchanges, queues and bindings.")
 app.add_typer(topology, name="topology")

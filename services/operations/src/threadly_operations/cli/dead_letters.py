@@ -14,6 +14,7 @@ _ABOUT_THE_EVENT = (
     "id",
     "consumer",
     "status",
+    "row_version",
     "event_type",
     "aggregate",
     "subject",
@@ -74,12 +75,14 @@ def show_letter(letter: UUID) -> None:
         out.print(text, markup=False, highlight=False)
 
 
-def discard_letter(letter: UUID, reason: str) -> None:
+def discard_letter(letter: UUID, reason: str, row_version: int | None) -> None:
     """Give one letter up for good."""
 
     async def work(tools: Tools) -> None:
         async with tools.db.transaction() as tx:
-            await discard_dead_letter(tx, letter, clock=tools.clock, actor=operator(), reason=reason)
+            await discard_dead_letter(
+                tx, letter, clock=tools.clock, actor=operator(), reason=reason, row_version=row_version
+            )
 
     run(work)
     out.print("discarded")

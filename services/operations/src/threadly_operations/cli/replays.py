@@ -16,7 +16,14 @@ from .running import Tools, fail, operator, out, run
 
 
 def replay_letters(
-    wanted: Selection, *, rate: int, reason: str, dry_run: bool, discarded: bool, wait: float
+    wanted: Selection,
+    *,
+    rate: int,
+    reason: str,
+    dry_run: bool,
+    discarded: bool,
+    row_version: int | None,
+    wait: float,
 ) -> None:
     """Send the selected letters back, or say which; then wait until they are applied, if asked to."""
 
@@ -31,6 +38,7 @@ def replay_letters(
                 terms=Terms(rate=rate),
                 dry_run=dry_run,
                 discarded=discarded,
+                row_version=row_version,
             )
 
     decided = run(work)
@@ -40,10 +48,12 @@ def replay_letters(
         return
     out.print(f"replaying {letters}, {rate} a second: replay {decided.replay_id}", highlight=False)
     if wait:
-        _wait_until_settled(decided.replay_id, wait)
+        wait_until_settled(decided.replay_id, wait)
 
 
-def _wait_until_settled(replay_id: UUID, seconds: float) -> None:
+def wait_until_settled(replay_id: UUID, seconds: float) -> None:
+    """Wait until a replay's letters are heard of, and say how many were applied; exit code 1 when not all."""
+
     async def work(tools: Tools) -> ReplayView | None:
         end = time.monotonic() + seconds
         while True:

@@ -1,7 +1,8 @@
 """Running a command's work on operations' own database, and telling how it went."""
 
 import asyncio
-import getpass
+import os
+import pwd
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
 from threadly_chassis.errors import ThreadlyError
 
+from ..domain.edit import COMMAND_LINE
 from ..settings import OperationsSettings
 
 Result = TypeVar("Result")
@@ -60,5 +62,9 @@ def fail(line: str) -> NoReturn:
 
 
 def operator() -> str:
-    """Who the audit trail says it was."""
-    return f"cli:{getpass.getuser()}"
+    """Who the audit trail says it was: the account that runs the command. `LOGNAME` is anybody's to set."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return COMMAND_LINE + name

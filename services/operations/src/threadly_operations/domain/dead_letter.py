@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from threadly_chassis.errors import Conflict
+from threadly_chassis.errors import Conflict, Invalid
 from threadly_chassis.messaging import headers as h
 
 from .status import Status
@@ -23,6 +23,20 @@ class NotReplayable(Conflict):
 
     code = "not_replayable"
     title = "This message cannot be replayed now"
+
+
+class LetterChanged(Conflict):
+    """The letter is not as the operator saw it; `row_version` is the present one."""
+
+    code = "letter_changed"
+    title = "This message has changed since you looked"
+
+
+class ReasonMissing(Invalid):
+    """What changes or ends a letter says why."""
+
+    code = "reason_missing"
+    title = "Say why"
 
 
 class NotDiscardable(Conflict):
@@ -54,6 +68,20 @@ def check_discardable(status: Status) -> None:
     """Raise `NotDiscardable` unless a letter in `status` may be given up for good."""
     if status not in _DISCARDABLE:
         raise NotDiscardable(f"It is {status}.")
+
+
+def check_unchanged(seen: int | None, row_version: int, status: Status) -> None:
+    """Raise `LetterChanged` unless the letter still has the row version that the operator saw (None: any)."""
+    if seen is not None and seen != row_version:
+        raise LetterChanged(
+            f"It is {status} in version {row_version}, you saw version {seen}.", row_version=row_version
+        )
+
+
+def check_reason(reason: str) -> None:
+    """Raise `ReasonMissing` for an empty reason."""
+    if not reason.strip():
+        raise ReasonMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +163,12 @@ def parse_replay_id(headers: Mapping[str, Any]) -> UUID | None:
     try:
         return UUID(str(headers[h.REPLAY_ID]))
     except (KeyError, ValueError):
+        return None
+
+
+def parse_event_id(message_key: str) -> UUID | None:
+    """The event that a letter is about; None when it could not say, and so belongs to no stream."""
+    try:
+        return UUID(message_key)
+    except ValueError:
         return None

@@ -12,7 +12,7 @@ from threadly_chassis.ids import new_id
 from .tables import AuditRow
 
 
-async def write_down(
+async def write_down(  # noqa: PLR0913 - an entry's parts
     session: WriteSession,
     letters: Iterable[UUID | None],
     *,
@@ -21,8 +21,16 @@ async def write_down(
     reason: str,
     now: datetime,
     replay_id: UUID | None,
+    edit_id: UUID | None = None,
 ) -> None:
     """Write down who did what to each of the letters, and why; None stands for the whole replay."""
-    entry = {"at": now, "actor": actor, "action": action, "reason": reason, "replay_id": replay_id}
+    entry = {
+        "at": now,
+        "actor": actor,
+        "action": action,
+        "reason": reason,
+        "replay_id": replay_id,
+        "edit_id": edit_id,
+    }
     entries = [entry | {"id": new_id(), "dead_letter_id": letter} for letter in letters]
     await session.execute(insert(AuditRow), entries)

@@ -46,6 +46,14 @@ class Selection:
         return query
 
 
+class Standing(NamedTuple):
+    """Where a letter stands, without its body."""
+
+    letter: UUID
+    status: Status
+    row_version: int
+
+
 class InReplay(NamedTuple):
     """A letter, and the replay that it was last taken into."""
 
@@ -70,13 +78,11 @@ async def lock(session: WriteSession, selection: Selection, *, limit: int) -> li
     return list(await session.scalars(query.with_for_update()))
 
 
-async def lock_standings(
-    session: WriteSession, selection: Selection, *, limit: int
-) -> list[tuple[UUID, Status]]:
+async def lock_standings(session: WriteSession, selection: Selection, *, limit: int) -> list[Standing]:
     """Lock as `lock` does; where each letter stands, without the bodies of up to a hundred thousand."""
-    query = selection.narrow(select(DeadLetterRow.id, DeadLetterRow.status))
+    query = selection.narrow(select(DeadLetterRow.id, DeadLetterRow.status, DeadLetterRow.row_version))
     rows = await session.execute(query.order_by(DeadLetterRow.id).limit(limit).with_for_update())
-    return [(letter, Status(status)) for letter, status in rows]
+    return [Standing(letter, Status(status), row_version) for letter, status, row_version in rows]
 
 
 async def groups(session: ReadSession) -> Sequence[Any]:

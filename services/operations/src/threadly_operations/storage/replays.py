@@ -12,6 +12,7 @@ from threadly_chassis.db import ReadSession, WriteSession
 
 from ..domain.replay import Outcome, ReplayStatus
 from ..domain.status import Status
+from .dead_letters import Standing
 from .tables import DeadLetterRow, ReplayLetterRow, ReplayRow
 
 #: Not `now()`, which is when the transaction began: a letter's time is when the broker had confirmed it.
@@ -68,13 +69,11 @@ def _as_view(row: Sequence[Any]) -> ReplayView:
     return ReplayView(replay, sent, resolved, failed_again, withdrawn)
 
 
-async def begin(
-    session: WriteSession, replay: ReplayRow, letters: Sequence[tuple[UUID, Status]], now: datetime
-) -> None:
+async def begin(session: WriteSession, replay: ReplayRow, letters: Sequence[Standing], now: datetime) -> None:
     """Store a replay and take these letters, which the caller has locked, into it."""
     session.add(replay)
     taken = {"replay_id": replay.id, "refusals": 0}
-    rows = [taken | {"dead_letter_id": letter, "taken_from": status} for letter, status in letters]
+    rows = [taken | {"dead_letter_id": each.letter, "taken_from": each.status} for each in letters]
     await session.execute(insert(ReplayLetterRow), rows)
     await session.execute(
         update(DeadLetterRow)

@@ -160,6 +160,38 @@ class RebuildPartRow(Base):
     """Empty, or the reader's comparison in words."""
 
 
+class LetterEditRow(Base):
+    """An edit of a letter's body: who, when, why, and both bodies; its ends never change.
+
+    What comes back to the dead letters has the edited body, so the original is `before` of the first edit.
+    """
+
+    __tablename__ = "letter_edit"
+    __table_args__ = (
+        Index("ix_letter_edit_status_newest", "status", "edited_at", "id"),
+        Index("ix_letter_edit_dead_letter_id", "dead_letter_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    dead_letter_id: Mapped[UUID]
+    row_version: Mapped[int]
+    """The letter's, with this edit: a proposal is stale when the letter has another one."""
+    status: Mapped[str]
+    before: Mapped[bytes] = mapped_column(LargeBinary)
+    """The bytes that the letter had, whatever they were."""
+    after: Mapped[bytes] = mapped_column(LargeBinary)
+    reason: Mapped[str]
+    edited_by: Mapped[str]
+    edited_at: Mapped[datetime]
+    decided_by: Mapped[str | None]
+    """Who approved or rejected it; None while nobody has, and when nobody had to."""
+    decided_at: Mapped[datetime | None]
+    decision_reason: Mapped[str]
+    """Empty when none was given."""
+    replay_id: Mapped[UUID | None]
+    """The replay that took the edited body to its consumer."""
+
+
 class AuditRow(Base):
     """What was done to which letter or replay, by whom, and why; only ever added to."""
 
@@ -173,3 +205,4 @@ class AuditRow(Base):
     """None when it is about a whole replay."""
     reason: Mapped[str]
     replay_id: Mapped[UUID | None]
+    edit_id: Mapped[UUID | None]

@@ -4,32 +4,34 @@ from uuid import UUID
 
 from threadly_chassis.clock import Clock
 from threadly_chassis.db import Transaction
-from threadly_chassis.errors import Invalid, NotFound
+from threadly_chassis.errors import NotFound
 from threadly_contracts.operations import DeadLetterDiscarded
 
-from ..domain.dead_letter import check_discardable
+from ..domain.dead_letter import check_discardable, check_reason, check_unchanged, parse_event_id
 from ..domain.status import Status
 from ..storage import audit, dead_letters
 from ..storage.dead_letters import Selection
 
 
-class ReasonMissing(Invalid):
-    """A discard says why."""
-
-    code = "reason_missing"
-    title = "Say why it is discarded"
-
-
 async def discard_dead_letter(
-    tx: Transaction, dead_letter_id: UUID, *, clock: Clock, actor: str, reason: str
+    tx: Transaction,
+    dead_letter_id: UUID,
+    *,
+    clock: Clock,
+    actor: str,
+    reason: str,
+    row_version: int | None = None,
 ) -> None:
-    """Discard one letter; it stays readable. Raises `ReasonMissing`, `NotFound` or `NotDiscardable`."""
-    if not reason.strip():
-        raise ReasonMissing
+    """Discard one letter; it stays readable. `row_version` is the one that the operator saw.
+
+    Raises `ReasonMissing`, `NotFound`, `LetterChanged` or `NotDiscardable`.
+    """
+    check_reason(reason)
     rows = await dead_letters.lock(tx.session, Selection(ids=(dead_letter_id,)), limit=1)
     if not rows:
         raise NotFound("There is no such dead letter.")
     [row] = rows
+    check_unchanged(row_version, row.row_version, Status(row.status))
     check_discardable(Status(row.status))
     row.status = Status.DISCARDED
     row.row_version += 1
@@ -43,15 +45,7 @@ async def discard_dead_letter(
         now=clock.now(),
         replay_id=row.replay_id,
     )
-    if event_id := _event_id(row.message_key):
+    if event_id := parse_event_id(row.message_key):
         # A strict reader waits for this message; now it goes on behind it.
         discarded = DeadLetterDiscarded(event_id=event_id, consumer=row.consumer, discarded_at=clock.now())
         await tx.publish(discarded, version=row.row_version)
-
-
-def _event_id(message_key: str) -> UUID | None:
-    """The event that a letter is about; None when it could not say, and so belongs to no stream."""
-    try:
-        return UUID(message_key)
-    except ValueError:
-        return None
