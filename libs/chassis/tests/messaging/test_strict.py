@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from threadly_chassis.ids import new_id
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.specimen.ordered import Ordered
 
@@ -158,15 +159,64 @@ async def _waits(ordered: Ordered) -> bool:
     return await ordered.specimen.depth("specimen.ordered.wait.400ms") > 0
 
 
-async def test_a_restored_owners_new_history_waits_for_a_decision(ordered: Ordered) -> None:
-    await ordered.write("a", "", "", "")
-    first, second, third = await ordered.sent(3)
+async def test_a_new_epoch_that_goes_on_where_the_stream_stands_is_the_same_history(
+    ordered: Ordered,
+) -> None:
+    """F29: a safe promotion stops nobody, and a gap across it is closed from the owner's log."""
+    await ordered.write("a", "", "")
+    first, second = await ordered.sent(2)
     await ordered.deliver(first)
     async with ordered.working():
         await ordered.applied("a", 1)
-        await ordered.deliver(second, third, headers={"t-epoch": 1})
-        [letter] = await ordered.dead()
-        assert letter.headers["t-dead-reason"] == "epoch-changed"
-        await ordered.parked("a", 1)
-        await ordered.replay(letter)
+        await begin_timeline(ordered)
+        await ordered.write("a", "", "")
+        await ordered.applied("a", 1, 2, 3, 4)
+        await ordered.write("b", "", "")
+        await ordered.applied("b", 1, 2)
+        await ordered.deliver(second)
+    assert await ordered.specimen.depth("specimen.ordered.dlq") == 0
+
+
+async def test_an_owner_that_was_set_back_stops_its_streams_for_a_decision(ordered: Ordered) -> None:
+    """F29: of what follows nothing is applied before that; the replay goes on with the new history."""
+    await ordered.write("a", "", "", "")
+    await ordered.write("b", "")
+    async with ordered.working():
         await ordered.applied("a", 1, 2, 3)
+        await ordered.applied("b", 1)
+        await ordered.specimen.execute("delete from outbox_event where agg_id = 'a' and agg_version > 1")
+        await ordered.specimen.execute("update note set version = 1 where note_id = 'a'")
+        await begin_timeline(ordered)
+        await ordered.write("a", "", "", "")
+        await ordered.write("b", "")
+        await ordered.applied("b", 1, 2)
+        [letter] = await ordered.dead()
+        assert letter.headers["t-dead-reason"] == "forked"
+        assert letter.headers["t-agg-version"] == 2
+        await ordered.parked("a", 2)
+        assert await ordered.versions("a") == [1, 2, 3]
+        await ordered.replay(letter)
+        await ordered.applied("a", 1, 2, 3, 2, 3, 4)
+
+
+async def begin_timeline(ordered: Ordered) -> None:
+    """Let the specimen's next connection find another timeline than the one of its data."""
+    await ordered.specimen.execute("update outbox_epoch set timeline = timeline - 1")
+    await ordered.specimen.db.engine.dispose()
+
+
+async def test_what_an_owner_has_erased_and_comes_late_is_not_applied_behind_its_new_history(
+    ordered: Ordered,
+) -> None:
+    await ordered.write("a", "", "")
+    first, second = await ordered.sent(2)
+    # A relay that was ended before it had settled would send the second one once more.
+    await ordered.specimen.execute("delete from outbox_pending")
+    await ordered.deliver(first)
+    async with ordered.working():
+        await ordered.applied("a", 1)
+        await ordered.deliver(second, headers={"t-epoch": 1, "cloudEvents:id": str(new_id())})
+        await ordered.applied("a", 1, 2)
+        await ordered.deliver(second, headers={"t-agg-version": 3})
+        [letter] = await ordered.dead()
+    assert letter.headers["t-dead-reason"] == "version-taken"

@@ -28,6 +28,26 @@ async def test_a_lost_event_is_sent_again_by_its_owner(ordered: Ordered) -> None
     assert await ordered.specimen.depth("specimen.ordered.dlq") == 0
 
 
+async def test_of_a_version_that_was_restated_after_a_fork_the_original_is_sent(ordered: Ordered) -> None:
+    """The copy is of a later epoch, and would look like a fork to a strict reader (F29)."""
+    await ordered.write("a", "", "", "")
+    first, _, third = await ordered.sent(3)
+    await ordered.specimen.execute("delete from outbox_pending")
+    await ordered.specimen.execute(
+        "insert into outbox_event (shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, "
+        "headers, payload) select shard, gen_random_uuid(), agg_type, agg_id, agg_version, event_type, "
+        "schema_major, headers || jsonb_build_object('t-epoch', 1, 't-restated', 'yes'), payload "
+        "from outbox_event where agg_id = 'a' and agg_version = 2"
+    )
+    await ordered.deliver(third, first)
+    async with ordered.working():
+        await ordered.applied("a", 1, 2, 3)
+        await ordered.parked("a", 0)
+        await ordered.write("a", "")
+        await ordered.applied("a", 1, 2, 3, 4)
+    assert await ordered.specimen.depth("specimen.ordered.dlq") == 0
+
+
 async def test_a_version_that_published_nothing_closes_no_stream(ordered: Ordered) -> None:
     """The log decides: what is not in it, below something that is, will never come."""
     await ordered.write("a", "")

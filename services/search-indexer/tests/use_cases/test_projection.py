@@ -113,7 +113,7 @@ async def test_an_older_name_after_a_newer_changes_nothing(
 async def test_what_its_owner_does_not_know_any_more_is_overruled(
     shelf: Any, product: Make, seller: Make, renamed: Make, category: Make, changed: Make
 ) -> None:
-    """F29: the owner was set back; what it says now has the version of what it has forgotten, or a lower one."""
+    """F29: the owner was set back; what it says now has a version that it gave before, or a lower one."""
     dress, person, dresses = product(), seller(), category(version=2, name="Gowns")
     await shelf.handle(project_product, changed(dress, ProductUpdated, title="Erased", version=3))
     await shelf.handle(project_seller, renamed(person, first_name="Erased"), version=2)

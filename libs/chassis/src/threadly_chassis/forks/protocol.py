@@ -2,13 +2,12 @@
 
 from datetime import datetime
 from typing import ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from pamqp import commands as spec
 from pydantic import BaseModel, ConfigDict
 
+from ..messaging.control import control_message
 from ..messaging.publisher import Outgoing
-from ..messaging.topology import CONTROL_EXCHANGE, resend_key
 
 
 class Control(BaseModel):
@@ -20,10 +19,7 @@ class Control(BaseModel):
 
     def to(self, service: str) -> Outgoing:
         """Address it to a service."""
-        properties = spec.Basic.Properties(
-            message_id=str(uuid4()), message_type=self.kind, content_type="application/json"
-        )
-        return Outgoing(CONTROL_EXCHANGE, resend_key(service), properties, self.model_dump_json().encode())
+        return control_message(service, self.kind, self.model_dump_json())
 
 
 class Claim(BaseModel):

@@ -1,8 +1,5 @@
 """Gaps in strict streams: the owner is asked for what is missing, then people are told, then they decide."""
 
-from uuid import uuid4
-
-from pamqp import commands as spec
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -11,13 +8,13 @@ from ..errors import Permanent
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from .connection import BROKER_ERRORS
+from .control import control_message
 from .dead_letters import FailureWay
 from .delivery import Delivery
 from .parked import ParkedEvents, WaitingStream
-from .publisher import Outgoing, Publisher
+from .publisher import Publisher
 from .streams import StreamRules
 from .subscriptions import AnyConsumer
-from .topology import CONTROL_EXCHANGE, resend_key
 
 #: An owner that did not answer is asked again after so many times `resend_after`.
 _ASK_AGAIN = 5
@@ -117,13 +114,9 @@ class GapWatch:
             types=types,
         )
         _log.warning("asking for missing versions", **request.model_dump())
-        properties = spec.Basic.Properties(message_id=str(uuid4()), content_type="application/json")
         owner = types[0].split(".")[1]
-        message = Outgoing(
-            CONTROL_EXCHANGE, resend_key(owner), properties, request.model_dump_json().encode()
-        )
         try:
-            await self._publisher.publish_one(message)
+            await self._publisher.publish_one(control_message(owner, "resend", request.model_dump_json()))
         except BROKER_ERRORS as error:
             # It is asked again: a request needs no care.
             _log.warning("cannot ask for missing versions", owner=owner, error=repr(error))

@@ -61,7 +61,7 @@ class WaitingStream:
     @property
     def may_go_on(self) -> bool:
         """Whether it is the turn of what is parked; otherwise versions are missing."""
-        return self.next_epoch > self.epoch or self.next_from <= self.version + 1
+        return self.next_from <= self.version + 1
 
 
 @dataclass(frozen=True, slots=True)

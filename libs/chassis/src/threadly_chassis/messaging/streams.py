@@ -97,10 +97,13 @@ class VersionTaken(Permanent):
     code = "version-taken"
 
 
-class EpochChanged(Permanent):
-    """The owner was restored and begins a new history; an operator decides from where to go on."""
+class Forked(Permanent):
+    """The owner's new epoch has another event of a version that the stream has passed.
 
-    code = "epoch-changed"
+    What was applied of it never was, by its owner's account: an operator decides what to do about that.
+    """
+
+    code = "forked"
 
 
 class StreamFull(Retryable):
@@ -136,21 +139,25 @@ class StrictStream:
     moved: bool = False
 
     def turn_of(self, event: Envelope) -> Turn:
-        """Say whether it is an event's turn; raises `VersionTaken` or `EpochChanged`.
+        """Say whether it is an event's turn; raises `VersionTaken` or `Forked`.
 
-        An operator's replay of the head says "go on from here", over a gap or into a new epoch.
+        A new epoch whose first event is the next one tells the same history as far as the stream has heard
+        it, as after the promotion of a standby that had everything. An owner that was set back counts on
+        from a lower version. An operator's replay of the head says "go on from here", over a gap or a fork.
         """
         is_head = event.event_id in (self.blocked_by, self.gap_head)
         if is_head and event.replay_id is not None:
             return Turn.NOW
-        if (event.epoch, event.version) <= (self.epoch, self.version):
+        if event.epoch > self.epoch and event.version <= self.version:
+            if is_head:
+                return Turn.OVER
+            if self.blocked_by is not None:
+                return Turn.LATER
+            raise Forked(f"version {event.version} of epoch {event.epoch} was another event in {self.epoch}")
+        if event.epoch < self.epoch or event.version <= self.version:
             raise VersionTaken(f"the stream stands at version {self.version}, this is {event.version}")
         if self.blocked_by is not None and not is_head:
             return Turn.LATER
-        if event.epoch != self.epoch:
-            if is_head:
-                return Turn.OVER
-            raise EpochChanged(f"the stream is in epoch {self.epoch}, this is of {event.epoch}")
         return Turn.NOW if first_version(event) <= self.version + 1 else Turn.LATER
 
     def move(self, event: Envelope) -> None:

@@ -16,7 +16,7 @@ from .delivery import Delivery, Envelope, Received
 from .fault_points import CONSUMER_BEFORE_COMMIT, STREAM_BEFORE_BLOCK, fault_point
 from .handling import HasDatabase, acting, count_outcome, facts, tell_replayer
 from .outcome import HANDLER_DEADLINE, within_deadline
-from .streams import EpochChanged, StreamRules, StreamStore, Turn, VersionTaken, stream_key
+from .streams import Forked, StreamRules, StreamStore, Turn, VersionTaken, stream_key
 from .subscriptions import Consumer
 
 
@@ -137,7 +137,7 @@ class StrictHandling:
             turn = stream.turn_of(event)
         except VersionTaken:
             return True
-        except EpochChanged:
+        except Forked:
             turn = Turn.NOW
         if turn is Turn.NOW:
             stream.block(event)
