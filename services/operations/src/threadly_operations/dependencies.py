@@ -12,6 +12,7 @@ from threadly_chassis.db import Database
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.gathering import DeadLetterTaker
 from threadly_chassis.messaging.publisher import Publisher
+from threadly_chassis.reach import Outside
 
 from .settings import OperationsSettings
 
@@ -23,8 +24,8 @@ class OperationsDeps:
     settings: OperationsSettings
     db: Database
     clock: Clock
-    taker: DeadLetterTaker
-    publisher: Publisher
+    taker: Outside[DeadLetterTaker]
+    publisher: Outside[Publisher]
 
 
 @asynccontextmanager
