@@ -198,7 +198,7 @@ async def test_a_handler_that_hangs_is_cut_off(specimen: Specimen, says: str) ->
 
 
 async def test_it_gives_way_to_live_traffic(specimen: Specimen) -> None:
-    """Who waits for a lock is told that it is busy, within a second; live traffic is not made to wait by it."""
+    """Where live traffic holds a lock, the answer is busy, within a second."""
     await specimen.write("a")
     async with specimen.db.transaction() as tx:
         await raise_version(tx, "a")

@@ -65,7 +65,7 @@ async def _ring(event: NoteWritten, context: EffectContext[HouseDeps]) -> None:
     bell.oil()
     await bell.ring(event.note_id, times=2)
     async with context.deps.db.transaction() as tx:
-        await log_effect(tx, RINGER, event, context)  # type: ignore[arg-type]
+        await log_effect(tx, RINGER, event, context)
     match event.says:
         case "ask":
             await _ask(bell, event)
@@ -91,7 +91,7 @@ async def _ask(bell: Bell, event: NoteWritten) -> None:
 
 async def _tell(event: NoteWritten, context: Context[HouseDeps]) -> None:
     """A handler of the other kind, which should not call outside at all."""
-    await log_effect(context.tx, TELLER, event, context)  # type: ignore[arg-type]
+    await log_effect(context.tx, TELLER, event, context)
     await context.deps.bell.ring(event.note_id, times=1)
 
 

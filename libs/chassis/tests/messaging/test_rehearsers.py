@@ -75,6 +75,23 @@ async def test_one_service_that_is_away_costs_its_patience_once(specimen: Specim
     assert said == [Outcome.UNANSWERED] * 50 + [Outcome.WOULD_APPLY] + [Outcome.UNANSWERED] * 50
 
 
+async def test_it_ends_in_time(specimen: Specimen, asker: Asker) -> None:
+    """What was answered by then is told; the rest is said not to be."""
+    hanging = [Letter(EVERY, _note("hang 60")) for _ in range(9)]
+    async with specimen.working(), asyncio.timeout(8):
+        said = await asker.ask([Letter(EVERY, _note()), *hanging], seconds=1.5)
+        assert [each.outcome for each in said] == [Outcome.WOULD_APPLY] + [Outcome.UNANSWERED] * 9
+        assert {each.reason for each in said[1:]} == {"out-of-time"}
+
+
+async def test_who_was_silent_is_not_asked_again(specimen: Specimen, asker: Asker) -> None:
+    silent: set[str] = set()
+    for _ in range(3):
+        [said] = await asker.ask([Letter(EVERY, _note())], silent=silent)
+        assert said.outcome is Outcome.UNANSWERED
+    assert silent == {"specimen"}
+
+
 async def test_without_a_broker_it_says_so() -> None:
     asker = Asker(BrokerConnection("amqp://guest:guest@127.0.0.1:1/", "test"))
     with pytest.raises(BrokerAway):

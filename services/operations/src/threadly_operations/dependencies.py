@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
+from threadly_chassis.messaging.asking import Asker
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.gathering import DeadLetterTaker
 from threadly_chassis.messaging.publisher import Publisher
@@ -26,6 +27,7 @@ class OperationsDeps:
     clock: Clock
     taker: Outside[DeadLetterTaker]
     publisher: Outside[Publisher]
+    asker: Outside[Asker]
 
 
 @asynccontextmanager
@@ -35,11 +37,15 @@ async def open_deps(settings: OperationsSettings) -> AsyncIterator[OperationsDep
     db = Database.open(settings)
     taking = BrokerConnection(url, "operations dead letters")
     publishing = BrokerConnection(url, "operations replay")
+    asking = BrokerConnection(url, "operations rehearsals")
     try:
-        yield OperationsDeps(settings, db, SystemClock(), DeadLetterTaker(taking), Publisher(publishing))
+        yield OperationsDeps(
+            settings, db, SystemClock(), DeadLetterTaker(taking), Publisher(publishing), Asker(asking)
+        )
     finally:
         await taking.close()
         await publishing.close()
+        await asking.close()
         await db.close()
 
 

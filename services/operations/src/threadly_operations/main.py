@@ -4,14 +4,16 @@ from fastapi import FastAPI
 
 from threadly_chassis.http import create_app, run_http
 
-from .api import dead_letters, page
+from .api import dead_letters, page, rehearsals
 from .dependencies import open_deps
 from .settings import OperationsSettings
 
 
 def build_app(settings: OperationsSettings) -> FastAPI:
     """Operations' application."""
-    return create_app(settings, routers=[dead_letters.routes, page.routes], open_deps=open_deps)
+    return create_app(
+        settings, routers=[dead_letters.routes, rehearsals.routes, page.routes], open_deps=open_deps
+    )
 
 
 if __name__ == "__main__":

@@ -49,11 +49,14 @@ class Asker:
         self._connection = connection
         self._patience = patience
 
-    async def ask(self, letters: Sequence[Letter]) -> list[Rehearsal]:
+    async def ask(
+        self, letters: Sequence[Letter], *, silent: set[str] | None = None, seconds: float = 3600
+    ) -> list[Rehearsal]:
         """Return what the consumers say, in the order of the letters; raises `BrokerAway`.
 
         Each letter is rehearsed by itself, as if the others were not there. Where no answer comes for
-        `patience` seconds, the letters in question and what follows for their services are `UNANSWERED`.
+        `patience` seconds, the letters in question and what follows for their services are `UNANSWERED`;
+        these services are added to `silent`, to whom nothing is asked. So is what is left after `seconds`.
         """
         if not letters:
             return []
@@ -64,8 +67,8 @@ class Asker:
                 replies = await channel.get_queue(REPLY_TO, ensure=False)
                 await replies.consume(answers.put, no_ack=True)
                 underlay = cast("Channel", await channel.get_underlay_channel())
-                asking = _Asking(underlay, answers, letters, self._patience)
-                return await asking.run()
+                asking = _Asking(underlay, answers, letters, self._patience, silent)
+                return await asking.run(asyncio.get_running_loop().time() + seconds)
         except BROKER_ERRORS as error:
             raise BrokerAway(type(error).__name__, retry_after=5) from error
 
@@ -79,6 +82,7 @@ class _Asking:
         answers: asyncio.Queue[AbstractIncomingMessage],
         letters: Sequence[Letter],
         patience: float,
+        silent: set[str] | None,
     ) -> None:
         self._channel = channel
         self._answers = answers
@@ -87,15 +91,19 @@ class _Asking:
         self._to_ask = deque(range(len(letters)))
         self._in_flight: dict[str, int] = {}
         self._answered: dict[int, Rehearsal] = {}
-        self._silent: set[str] = set()
+        self._silent = set() if silent is None else silent
 
-    async def run(self) -> list[Rehearsal]:
-        while self._to_ask or self._in_flight:
+    async def run(self, end: float) -> list[Rehearsal]:
+        now = asyncio.get_running_loop().time
+        while (self._to_ask or self._in_flight) and now() < end:
             while self._to_ask and len(self._in_flight) < _IN_FLIGHT:
                 await self._ask(self._to_ask.popleft())
             if self._in_flight:
-                await self._hear()
-        return [self._answered[number] for number in range(len(self._letters))]
+                await self._hear(end - now())
+        return [
+            self._answered.get(number) or _too_late(letter.consumer)
+            for number, letter in enumerate(self._letters)
+        ]
 
     async def _ask(self, number: int) -> None:
         letter, asked = self._letters[number], new_id()
@@ -132,11 +140,13 @@ class _Asking:
             timeout=self._patience,
         )
 
-    async def _hear(self) -> None:
+    async def _hear(self, left: float) -> None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(min(self._patience, left)):
                 answer = await self._answers.get()
         except TimeoutError:
+            if left < self._patience:
+                return
             for number in self._in_flight.values():
                 self._give_up_on(number)
             self._in_flight.clear()
@@ -157,6 +167,15 @@ def _unanswered(consumer: str) -> Rehearsal:
         consumer=consumer,
         outcome=RehearsalOutcome.UNANSWERED,
         message=f"no worker of {service_of(consumer)} has answered",
+    )
+
+
+def _too_late(consumer: str) -> Rehearsal:
+    return Rehearsal(
+        consumer=consumer,
+        outcome=RehearsalOutcome.UNANSWERED,
+        reason="out-of-time",
+        message="there was no time left for it",
     )
 
 
