@@ -72,7 +72,7 @@ async def test_f42_a_rehearsal_of_many_letters_changes_nothing_while_live_traffi
         assert _ledger(cluster) == heard
 
         of_letters, live = await cluster.specimen.query(_OF_LETTERS), load(cluster)
-        live.says, live.pause = ("live",), 0.02
+        live.says = ("live",)
         async with live.running():
             await live.goes_on(30)
             _check(await _rehearsed(operations, count), count)
