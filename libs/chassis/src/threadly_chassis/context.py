@@ -25,6 +25,8 @@ class ActionContext:
     cache_requests: int = 0
     cache_hits: int = 0
     external_calls: int = 0
+    is_rehearsal: bool = False
+    """Nothing of it lasts, and nobody is to be told of it."""
     extras: dict[str, str] = field(default_factory=dict)
 
     @property

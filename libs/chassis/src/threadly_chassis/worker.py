@@ -29,6 +29,8 @@ from .messaging.faults import FaultSwitch
 from .messaging.handling import HasDatabase
 from .messaging.ladder import Ladder
 from .messaging.publisher import Publisher
+from .messaging.rehearser import Rehearser
+from .messaging.rehearsing import Rehearsing
 from .messaging.resend import Resender
 from .messaging.streams import StreamRules
 from .messaging.suspects import Suspects
@@ -113,6 +115,8 @@ class Worker:
         self._resender = Resender(
             name, deps.db, self._consuming, Publisher(self._republishing), self._forks.takers
         )
+        rehearsing = Rehearsing(subscriptions, deps, tools.faults)
+        self._rehearser = Rehearser(name, rehearsing, self._consuming, Publisher(self._republishing))
         names = [runner.consumer.name for runner in self.consumers]
         self._announcer = Announcer(deps.db, name, names, settings.release)
         self._schedules = [ScheduleRunner(entry, deps.db, deps) for entry in schedules]
@@ -161,6 +165,7 @@ class Worker:
         for schedule in self._schedules:
             schedule.drain()
         self._resender.drain()
+        self._rehearser.drain()
         if self._draining_tasks:
             await asyncio.wait(self._draining_tasks, timeout=_DRAIN_SECONDS)
         await end_tasks(*self._tasks)
@@ -189,6 +194,7 @@ class Worker:
             self._draining_tasks.append(self._start(runner.consumer.name, runner.run()))
         self._draining_tasks.append(self._start("resending", self._resender.run()))
         self._start("forks", self._forks.run())
+        self._draining_tasks.append(self._start("rehearsing", self._rehearser.run()))
         self._start("watchdog", Watchdog(self.consumers, self._consuming).run())
         await self.relay.run()
 

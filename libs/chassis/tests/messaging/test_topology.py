@@ -27,10 +27,11 @@ def test_the_plan_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "bind t.events --specimen.note_written.v1--> specimen.every",
         "bind t.dlx --specimen.every.dlq--> specimen.every.dlq",
         "exchange specimen.outside.wait.1h (fanout)",
+        "bind t.control --rehearse.specimen--> specimen.rehearse",
         "bind t.events --operations.rebuild_requested.v1--> specimen.rebuild-control",
     ):
         assert line in plan
-    assert len([line for line in plan.splitlines() if line.startswith("queue ")]) == 2 + 4 * 7
+    assert len([line for line in plan.splitlines() if line.startswith("queue ")]) == 3 + 4 * 7
 
 
 def test_a_wrong_verb_is_answered_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:

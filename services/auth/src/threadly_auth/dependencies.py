@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
 from threadly_chassis.http.identity import IdentitySigner, IdentityVerifier
+from threadly_chassis.reach import Inside, Outside
 
 from .gateways.clerk import Directory, Sessions
 from .gateways.clerk_directory import ClerkDirectory, clerk_client
@@ -25,11 +26,11 @@ class AuthDeps:
     settings: AuthSettings
     db: Database
     clock: Clock
-    sessions: Sessions
-    directory: Directory
-    signer: IdentitySigner
-    identity: IdentityVerifier
-    recent: RecentExchanges
+    sessions: Outside[Sessions]
+    directory: Outside[Directory]
+    signer: Inside[IdentitySigner]
+    identity: Inside[IdentityVerifier]
+    recent: Outside[RecentExchanges]
 
 
 @asynccontextmanager

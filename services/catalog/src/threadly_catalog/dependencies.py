@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from threadly_chassis.cache import Cache
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
+from threadly_chassis.reach import Inside, Outside
 
 from .domain.images import ImageHosts
 from .domain.listing import ListingRules
@@ -23,8 +24,8 @@ class CatalogDeps:
     settings: CatalogSettings
     db: Database
     clock: Clock
-    cache: Cache
-    rules: ListingRules
+    cache: Outside[Cache]
+    rules: Inside[ListingRules]
 
 
 def listing_rules(settings: CatalogSettings) -> ListingRules:

@@ -12,6 +12,7 @@ from threadly_chassis.cache import Cache
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
 from threadly_chassis.http.cursors import Cursors
+from threadly_chassis.reach import Inside, Outside
 
 from .gateways.pusher_realtime import PusherRealtime
 from .gateways.realtime import Realtime
@@ -25,10 +26,10 @@ class MessagingDeps:
     settings: MessagingSettings
     db: Database
     clock: Clock
-    cache: Cache
-    realtime: Realtime
-    inbox_cursors: Cursors
-    message_cursors: Cursors
+    cache: Outside[Cache]
+    realtime: Outside[Realtime]
+    inbox_cursors: Inside[Cursors]
+    message_cursors: Inside[Cursors]
 
 
 @asynccontextmanager

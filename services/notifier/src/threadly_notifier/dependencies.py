@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
+from threadly_chassis.reach import Outside
 
 from .gateways.mailer import Mailer
 from .gateways.pusher_realtime import PusherRealtime
@@ -24,8 +25,8 @@ class NotifierDeps:
     settings: NotifierSettings
     db: Database
     clock: Clock
-    realtime: Realtime
-    mailer: Mailer
+    realtime: Outside[Realtime]
+    mailer: Outside[Mailer]
 
 
 @asynccontextmanager

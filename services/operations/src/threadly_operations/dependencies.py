@@ -9,9 +9,11 @@ from fastapi import Depends, Request
 
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
+from threadly_chassis.messaging.asking import Asker
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.gathering import DeadLetterTaker
 from threadly_chassis.messaging.publisher import Publisher
+from threadly_chassis.reach import Inside, Outside
 from threadly_contracts import Registry, published_events
 
 from .settings import OperationsSettings
@@ -24,9 +26,10 @@ class OperationsDeps:
     settings: OperationsSettings
     db: Database
     clock: Clock
-    taker: DeadLetterTaker
-    publisher: Publisher
-    contracts: Registry = field(default_factory=published_events)
+    taker: Outside[DeadLetterTaker]
+    publisher: Outside[Publisher]
+    asker: Outside[Asker]
+    contracts: Inside[Registry] = field(default_factory=published_events)
     """What an edited event must fit."""
 
 
@@ -37,11 +40,15 @@ async def open_deps(settings: OperationsSettings) -> AsyncIterator[OperationsDep
     db = Database.open(settings)
     taking = BrokerConnection(url, "operations dead letters")
     publishing = BrokerConnection(url, "operations replay")
+    asking = BrokerConnection(url, "operations rehearsals")
     try:
-        yield OperationsDeps(settings, db, SystemClock(), DeadLetterTaker(taking), Publisher(publishing))
+        yield OperationsDeps(
+            settings, db, SystemClock(), DeadLetterTaker(taking), Publisher(publishing), Asker(asking)
+        )
     finally:
         await taking.close()
         await publishing.close()
+        await asking.close()
         await db.close()
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from threadly_chassis.cache import Cache
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
+from threadly_chassis.reach import Outside
 
 from .gateways.payments import PaymentGateway
 from .gateways.stripe_payments import StripePayments
@@ -23,8 +24,8 @@ class OrdersDeps:
     settings: OrdersSettings
     db: Database
     clock: Clock
-    payments: PaymentGateway
-    cache: Cache
+    payments: Outside[PaymentGateway]
+    cache: Outside[Cache]
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from threadly_chassis.cache import Cache
 from threadly_chassis.clock import Clock, SystemClock
 from threadly_chassis.db import Database
 from threadly_chassis.http.cursors import Cursors
+from threadly_chassis.reach import Inside, Outside
 
 from .gateways.algolia_index import AlgoliaIndex
 from .gateways.search_index import SearchIndex
@@ -24,9 +25,9 @@ class SearchDeps:
     settings: SearchIndexerSettings
     db: Database
     clock: Clock
-    cache: Cache
-    index: SearchIndex
-    cursors: Cursors
+    cache: Outside[Cache]
+    index: Outside[SearchIndex]
+    cursors: Inside[Cursors]
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from typing import Any, Self
 from ..context import current_action
 from ..observability.logging import get_logger
 from ..observability.metrics import CACHE_REQUESTS
+from ..reach import answers_in_rehearsal
 from .flights import Flights
 from .l3 import DecodedValues, Held
 from .lifecycle import CachePolicy
@@ -138,6 +139,7 @@ class Cache:
             return await self._store.metadata(key)
         return None
 
+    @answers_in_rehearsal(0)
     async def invalidate_tags(self, *tags: str) -> int:
         """Drop what carries any of the tags and return how many live keys that were (R-CACHE-03).
 

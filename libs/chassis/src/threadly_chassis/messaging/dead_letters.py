@@ -27,12 +27,19 @@ _MAX_MESSAGE_CHARS = 1000
 RETRIES_EXHAUSTED = "retries-exhausted"
 
 
+#: Where the chassis carries a message to its handler, on one way or another; none of them is the failure.
+_CARRIERS = ("threadly_chassis/messaging/", "threadly_chassis/db/")
+
+
 def fingerprint(error: BaseException) -> str:
-    """Name a kind of failure: the error's type and the functions it came through, without lines or values."""
+    """Name a kind of failure: the error's type and the functions it came through, without lines or values.
+
+    The same failure has the same name alone and in a batch, on the ladder and in a rehearsal.
+    """
     frames = [
         f"{frame.filename.rpartition('/src/')[2]}:{frame.name}" for frame in _frames(error.__traceback__)
     ]
-    own = [frame for frame in frames if frame.startswith("threadly_")] or frames
+    own = [frame for frame in frames if frame.startswith("threadly_") and not frame.startswith(_CARRIERS)]
     described = "\n".join([type(error).__qualname__, *own])
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 

@@ -39,6 +39,8 @@ ORIGIN_ROUTING_KEY = "t-origin-routing-key"
 REPLAY_ID = "t-replay-id"
 #: The rebuild that sent the event again; set by its owner on what it streams to one reader.
 REBUILD_ID = "t-rebuild-id"
+#: On a request to rehearse, the consumer that is meant; the rest is the letter as a replay would bring it.
+REHEARSE = "t-rehearse"
 #: On a scheduled event, when it was due: in history it is a timer, not a state.
 DUE_AT = "t-due-at"
 #: On an event that repeats how its aggregate stood, for want of the original.

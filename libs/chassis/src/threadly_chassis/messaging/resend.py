@@ -6,7 +6,6 @@ else for that reader (`t-from-version`), so a version that published nothing, or
 closes no stream for ever. The log decides: a version that is not in it, below one that is, never will be.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
@@ -20,16 +19,15 @@ from ..observability.logging import get_logger
 from ..observability.metrics import RESENT
 from ..outbox.relay import to_message
 from ..outbox.store import OutboxRow
-from ..tasks import only_own_cancellation, wait_until
 from . import headers as h
 from .connection import BROKER_ERRORS, BrokerConnection
 from .gaps import ResendRequest
+from .listening import ControlListener
 from .publisher import Confirmation, Outgoing, Publisher
 from .topology import resend_queue
 
 #: Events in one answer; the reader asks for the rest when it has got so far.
 AT_MOST = 500
-_RECONNECT = (0.2, 5.0)
 
 # What is scheduled and not yet due is not yet said; whatever comes after it has to wait for it. Of a version
 # that was restated after a fork the original is meant.
@@ -57,7 +55,7 @@ def answer(request: ResendRequest, rows: Sequence[OutboxRow]) -> Iterator[Outgoi
         expected = row.agg_version + 1
 
 
-class Resender:
+class Resender(ControlListener):
     """Answers readers' requests for one service, until it is told to drain.
 
     `others` are the takers of other kinds of messages that come to its queue, by the message's type.
@@ -71,52 +69,13 @@ class Resender:
         publisher: Publisher,
         others: Mapping[str, Callable[[bytes], Awaitable[None]]] | None = None,
     ) -> None:
+        super().__init__(resend_queue(service), connection)
         self._others = others or {}
-        self._queue = resend_queue(service)
         self._database = database
-        self._connection = connection
         self._publisher = publisher
-        self._ending = asyncio.Event()
 
-    def drain(self) -> None:
-        """Take no more requests; `run` returns."""
-        self._ending.set()
-
-    async def run(self) -> None:
-        """Answer, over as many channels as it takes."""
-        shortest, longest = _RECONNECT
-        wait = shortest
-        while not self._ending.is_set():
-            try:
-                with only_own_cancellation():
-                    await self._listen()
-                wait = shortest
-            except BROKER_ERRORS as error:
-                _log.warning("no requests for resending", queue=self._queue, error=repr(error), seconds=wait)
-                await wait_until(self._ending, wait)
-                wait = min(wait * 2, longest)
-
-    async def _listen(self) -> None:
-        connection = await self._connection.get()
-        requests: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        async with connection.channel() as channel:
-            await channel.set_qos(prefetch_count=16)
-            queue = await channel.get_queue(self._queue)
-            await queue.consume(requests.put)
-            ends = [asyncio.ensure_future(channel.closed()), asyncio.create_task(self._ending.wait())]
-            try:
-                while not any(end.done() for end in ends):
-                    taking = asyncio.create_task(requests.get())
-                    await asyncio.wait([taking, *ends], return_when=asyncio.FIRST_COMPLETED)
-                    if taking.done():
-                        await self._take(taking.result())
-                    else:
-                        taking.cancel()
-            finally:
-                for end in ends:
-                    end.cancel()
-
-    async def _take(self, message: AbstractIncomingMessage) -> None:
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """Send what is requested, then acknowledge; a request that cannot be answered is reported."""
         try:
             await self._others.get(message.type or "", self._resend)(message.body)
         except ValidationError as error:

@@ -60,6 +60,16 @@ def resend_key(service: str) -> str:
     return f"resend.{service}"
 
 
+def rehearse_queue(service: str) -> str:
+    """Where a service is asked what applying a letter would do."""
+    return f"{service}.rehearse"
+
+
+def rehearse_key(service: str) -> str:
+    """The key of such a request on `t.control`."""
+    return f"rehearse.{service}"
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A durable exchange."""
@@ -112,11 +122,14 @@ class Topology:
         self.queues: list[Queue] = [Queue(UNROUTED, _quorum(_DEAD_DELIVERY_LIMIT))]
         self.bindings: list[Binding] = [Binding(UNROUTED, UNROUTED, "")]
         for table in tables:
-            asked = resend_queue(table.service)
-            self.queues.append(Queue(asked, _quorum(_DELIVERY_LIMIT)))
-            self.bindings.append(Binding(CONTROL_EXCHANGE, asked, resend_key(table.service)))
+            self._ask(resend_queue(table.service), resend_key(table.service))
+            self._ask(rehearse_queue(table.service), rehearse_key(table.service))
             for consumer in table:
                 self._add(consumer, ladder)
+
+    def _ask(self, queue: str, key: str) -> None:
+        self.queues.append(Queue(queue, _quorum(_DELIVERY_LIMIT)))
+        self.bindings.append(Binding(CONTROL_EXCHANGE, queue, key))
 
     def _add(self, consumer: AnyConsumer, ladder: Ladder) -> None:
         dead = dead_letter_queue(consumer.name)

@@ -53,10 +53,14 @@ def memory_in_use() -> int:
 def capture(error: BaseException, *, kind: str, **context: Any) -> str | None:
     """Report a system error and return the id under which Sentry keeps it, if it does.
 
-    `kind` is where it was caught: `http`, `after_commit`, `consumer`, `schedule` or `relay`.
+    `kind` is where it was caught: `http`, `after_commit`, `consumer`, `schedule` or `relay`. Of a rehearsal
+    nothing is reported.
     """
     action = current_action()
     name = type(error).__name__
+    if action.is_rehearsal:
+        _log.info("an error would be captured", kind=kind, error=name)
+        return None
     ERRORS.labels(kind, name).inc()
     with sentry_sdk.new_scope() as scope:
         scope.set_tag("boundary", kind)

@@ -18,7 +18,7 @@ from ..domain.status import Status
 from . import edit_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate Threadly.")
-dlq = typer.Typer(no_args_is_help=True, help="Messages that gave up: look, replay, discard.")
+dlq = typer.Typer(no_args_is_help=True, help="Messages that gave up: look, rehearse, replay, discard.")
 app.add_typer(dlq, name="dlq")
 
 ConsumerOption = Annotated[str | None, typer.Option(help="Only this consumer's.")]
@@ -62,7 +62,7 @@ def replay_letters(  # noqa: PLR0913 - an option each
     reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")] = "",
     rate: Annotated[int, typer.Option(help=f"Letters a second, 1 to {MAX_RATE}.")] = DEFAULT_RATE,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which; `rehearse` says how.")] = False,
     discarded: Annotated[bool, typer.Option("--discarded", help="Of the ids, discarded ones too.")] = False,
     row_version: RowVersionOption = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait until the consumer has applied them.")] = 0,
@@ -87,6 +87,27 @@ def replay_letters(  # noqa: PLR0913 - an option each
         row_version=row_version,
         wait=wait,
     )
+
+
+@dlq.command("rehearse")
+def rehearse_letters(
+    letters: Annotated[list[UUID] | None, typer.Argument(help="Ids; none for a whole group.")] = None,
+    consumer: ConsumerOption = None,
+    fingerprint: FingerprintOption = None,
+    limit: LimitOption = 1000,
+    seconds: Annotated[float, typer.Option(min=1, help="When to stop asking.")] = 300,
+) -> None:
+    """Have the consumers say what a replay would do; nothing is replayed or changed.
+
+    Each letter by itself: rows, events and effects, or why it would fail. Exits 0 if all would end well.
+    """
+    from ..storage.dead_letters import Selection  # noqa: PLC0415 - as above
+    from . import rehearsals, running  # noqa: PLC0415 - as above
+
+    if not (letters or consumer or fingerprint):
+        running.fail("name ids, --consumer or --fingerprint")
+    wanted = Selection(ids=tuple(letters or ()), consumer=consumer, fingerprint=fingerprint)
+    rehearsals.rehearse_letters(wanted, limit=limit, seconds=seconds)
 
 
 @dlq.command("replays")

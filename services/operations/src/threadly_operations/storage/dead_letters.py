@@ -72,6 +72,18 @@ async def newest(
     return list(await session.scalars(query))
 
 
+async def oldest(session: ReadSession, selection: Selection, *, limit: int) -> list[UUID]:
+    """The ids of the selected letters, oldest first."""
+    query = selection.narrow(select(DeadLetterRow.id)).order_by(DeadLetterRow.id).limit(limit)
+    return list(await session.scalars(query))
+
+
+async def of(session: ReadSession, ids: Sequence[UUID]) -> list[DeadLetterRow]:
+    """These letters, oldest first."""
+    query = select(DeadLetterRow).where(DeadLetterRow.id.in_(ids)).order_by(DeadLetterRow.id)
+    return list(await session.scalars(query))
+
+
 async def lock(session: WriteSession, selection: Selection, *, limit: int) -> list[DeadLetterRow]:
     """Lock the selected letters, oldest first, so that two operators take turns."""
     query = selection.narrow(select(DeadLetterRow)).order_by(DeadLetterRow.id).limit(limit)

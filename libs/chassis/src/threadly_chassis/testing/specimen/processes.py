@@ -16,7 +16,7 @@ from pathlib import Path
 from ...messaging import fault_points
 
 _forking = multiprocessing.get_context("forkserver")
-_PRELOADED = ("worker", "service", "newer", "strict", "stubborn")
+_PRELOADED = ("worker", "service", "newer", "strict", "stubborn", "ringing")
 
 
 def _become(module: str, environment: Mapping[str, str], log: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import text
 
@@ -111,9 +111,7 @@ def obey(says: str, attempt: int) -> None:
         raise Retryable("told to wait")
 
 
-async def log_effect(
-    tx: Transaction, consumer: str, event: NoteWritten, context: EffectContext[SpecimenDeps]
-) -> None:
+async def log_effect(tx: Transaction, consumer: str, event: NoteWritten, context: EffectContext[Any]) -> None:
     """Write down that a consumer was here."""
     effect = {
         "consumer": consumer,

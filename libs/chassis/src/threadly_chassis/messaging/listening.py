@@ -1,0 +1,68 @@
+"""Listening to a queue of requests over `t.control`, over as many channels as it takes."""
+
+import asyncio
+from abc import ABC, abstractmethod
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from ..observability.logging import get_logger
+from ..tasks import only_own_cancellation, wait_until
+from .connection import BROKER_ERRORS, BrokerConnection
+
+_RECONNECT = (0.2, 5.0)
+
+_log = get_logger(__name__)
+
+
+class ControlListener(ABC):
+    """Takes one request after the other, until it is told to drain."""
+
+    #: Requests that a listener holds; the rest stays with the broker, for others.
+    prefetch = 16
+
+    def __init__(self, queue: str, connection: BrokerConnection) -> None:
+        self._queue = queue
+        self._connection = connection
+        self._ending = asyncio.Event()
+
+    @abstractmethod
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """Answer a request and acknowledge it, in whichever order; may raise one of `BROKER_ERRORS`."""
+
+    def drain(self) -> None:
+        """Take no more requests; `run` returns."""
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Listen, over as many channels as it takes."""
+        shortest, longest = _RECONNECT
+        wait = shortest
+        while not self._ending.is_set():
+            try:
+                with only_own_cancellation():
+                    await self._listen()
+                wait = shortest
+            except BROKER_ERRORS as error:
+                _log.warning("no requests", queue=self._queue, error=repr(error), seconds=wait)
+                await wait_until(self._ending, wait)
+                wait = min(wait * 2, longest)
+
+    async def _listen(self) -> None:
+        connection = await self._connection.get()
+        requests: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        async with connection.channel() as channel:
+            await channel.set_qos(prefetch_count=self.prefetch)
+            queue = await channel.get_queue(self._queue)
+            await queue.consume(requests.put)
+            ends = [asyncio.ensure_future(channel.closed()), asyncio.create_task(self._ending.wait())]
+            try:
+                while not any(end.done() for end in ends):
+                    taking = asyncio.create_task(requests.get())
+                    await asyncio.wait([taking, *ends], return_when=asyncio.FIRST_COMPLETED)
+                    if taking.done():
+                        await self.take(taking.result())
+                    else:
+                        taking.cancel()
+            finally:
+                for end in ends:
+                    end.cancel()
