@@ -75,8 +75,9 @@ async def test_one_service_that_is_away_costs_its_patience_once(specimen: Specim
     assert said == [Outcome.UNANSWERED] * 50 + [Outcome.WOULD_APPLY] + [Outcome.UNANSWERED] * 50
 
 
-async def test_it_ends_in_time(specimen: Specimen, asker: Asker) -> None:
+async def test_it_ends_in_time(specimen: Specimen) -> None:
     """What was answered by then is told; the rest is said not to be."""
+    asker = Asker(specimen.broker, patience=30)
     hanging = [Letter(EVERY, _note("hang 60")) for _ in range(9)]
     async with specimen.working(), asyncio.timeout(8):
         said = await asker.ask([Letter(EVERY, _note()), *hanging], seconds=1.5)
