@@ -235,6 +235,13 @@ async def test_the_command_line_edits_from_a_file_or_the_input(
     assert (code, "APPLIED" in text, "off by one" in text, "1 edit" in text) == (0, True, True, True)
 
 
+async def test_the_command_line_replays_and_discards_what_was_seen(command: Command, click: str) -> None:
+    for words in (("replay", click), ("discard", click, "--reason", "x")):
+        code, text = await command("dlq", *words, "--row-version", "2")
+        assert (code, "in version 1, you saw version 2" in text) == (1, True)
+    assert (await command("dlq", "replay", click, "--row-version", "1"))[0] == 0
+
+
 @pytest.mark.parametrize(
     ("file", "given", "told"),
     [

@@ -18,7 +18,7 @@ from ..domain.status import Status
 from . import edit_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate Threadly.")
-dlq = typer.Typer(no_args_is_help=True, help="Messages that gave up: look, rehearse, replay, discard.")
+dlq = typer.Typer(no_args_is_help=True, help="Messages that gave up: look, rehearse, replay, edit, discard.")
 app.add_typer(dlq, name="dlq")
 
 ConsumerOption = Annotated[str | None, typer.Option(help="Only this consumer's.")]
