@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.gaps import ResendRequest
 from threadly_chassis.messaging.resend import Resender
 from threadly_chassis.testing import eventually
@@ -35,9 +36,10 @@ async def test_of_a_version_that_was_restated_after_a_fork_the_original_is_sent(
     await ordered.specimen.execute("delete from outbox_pending")
     await ordered.specimen.execute(
         "insert into outbox_event (shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, "
-        "headers, payload) select shard, gen_random_uuid(), agg_type, agg_id, agg_version, event_type, "
-        "schema_major, headers || jsonb_build_object('t-epoch', 1, 't-restated', 'yes'), payload "
-        "from outbox_event where agg_id = 'a' and agg_version = 2"
+        "headers, payload) select shard, :copy, agg_type, agg_id, agg_version, event_type, schema_major, "
+        "headers || jsonb_build_object('cloudEvents:id', cast(:copy as text), 't-epoch', 1), payload "
+        "from outbox_event where agg_id = 'a' and agg_version = 2",
+        copy=new_id(),
     )
     await ordered.deliver(third, first)
     async with ordered.working():
