@@ -18,6 +18,7 @@ HEAVY = {"aio_pika", "fastapi", "opentelemetry.sdk", "pydantic", "rich", "sentry
         ("threadly_operations.cli.replays", {"pydantic", "rich", "sqlalchemy"}),
         ("threadly_operations.cli.rebuilds", {"pydantic", "rich", "sqlalchemy"}),
         ("threadly_operations.cli.edits", {"pydantic", "rich", "sqlalchemy"}),
+        ("threadly_operations.cli.rehearsals", {"aio_pika", "pydantic", "rich", "sqlalchemy"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(module: str, needed: set[str]) -> None:
