@@ -16,6 +16,7 @@ from threadly_chassis.db import Database, Transaction, is_contention, liveness, 
 from threadly_chassis.ids import new_id
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.database import waits_for_a_lock
+from threadly_chassis.testing.slow_commit import write_ahead
 from threadly_chassis.testing.specimen.service import NoteWritten, write_note
 
 pytestmark = pytest.mark.integration
@@ -79,6 +80,20 @@ async def test_a_transaction_may_do_nothing_but_publish(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.publish(NoteWritten(note_id="a", says=""), version=1)
     assert await _counts(db) == (0, 1, 1)
+
+
+async def test_what_is_written_ahead_waits_for_the_commit(db: Database) -> None:
+    """Also when nothing else has begun the transaction."""
+    with pytest.raises(LookupError):
+        await _ahead_and_away(db)
+    assert await _counts(db) == (0, 0, 0)
+
+
+async def _ahead_and_away(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.publish(NoteWritten(note_id="a", says=""), version=1)
+        await write_ahead(tx)
+        raise LookupError
 
 
 async def test_a_constraint_that_is_checked_at_the_commit_undoes_the_events_as_well(db: Database) -> None:

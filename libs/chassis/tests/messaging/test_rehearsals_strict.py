@@ -57,4 +57,6 @@ async def test_behind_a_head_all_but_the_head_is_parked(ordered: Ordered) -> Non
         await ordered.applied("a", 1, 2, 3)
     assert (await _ask(ordered, head)).outcome is Outcome.DUPLICATE
     said = await _ask(ordered, letter_of(NoteWritten(note_id="a", says=""), version=4, EPOCH=1))
-    assert (said.outcome, said.reason) == (Outcome.FAILED, "epoch-changed")
+    assert said.outcome is Outcome.WOULD_APPLY
+    said = await _ask(ordered, letter_of(NoteWritten(note_id="a", says=""), version=3, EPOCH=1))
+    assert (said.outcome, said.reason, said.permanent) == (Outcome.FAILED, "forked", True)

@@ -168,7 +168,8 @@ async def test_a_new_epoch_that_goes_on_where_the_stream_stands_is_the_same_hist
     await ordered.deliver(first)
     async with ordered.working():
         await ordered.applied("a", 1)
-        await begin_timeline(ordered)
+    await begin_timeline(ordered)
+    async with ordered.working():
         await ordered.write("a", "", "")
         await ordered.applied("a", 1, 2, 3, 4)
         await ordered.write("b", "", "")
@@ -186,7 +187,8 @@ async def test_an_owner_that_was_set_back_stops_its_streams_for_a_decision(order
         await ordered.applied("b", 1)
         await ordered.specimen.execute("delete from outbox_event where agg_id = 'a' and agg_version > 1")
         await ordered.specimen.execute("update note set version = 1 where note_id = 'a'")
-        await begin_timeline(ordered)
+    await begin_timeline(ordered)
+    async with ordered.working():
         await ordered.write("a", "", "", "")
         await ordered.write("b", "")
         await ordered.applied("b", 1, 2)
@@ -200,7 +202,10 @@ async def test_an_owner_that_was_set_back_stops_its_streams_for_a_decision(order
 
 
 async def begin_timeline(ordered: Ordered) -> None:
-    """Let the specimen's next connection find another timeline than the one of its data."""
+    """Let the specimen's next connection find another timeline than the one of its data.
+
+    Its workers must not run: a connection that is out while its pool is given up would be nobody's.
+    """
     await ordered.specimen.execute("update outbox_epoch set timeline = timeline - 1")
     await ordered.specimen.db.engine.dispose()
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from ..outbox import Call
@@ -33,6 +33,9 @@ async def run(driver: psycopg.AsyncConnection[Any], calls: Sequence[Call], *, co
     pgconn = driver.pgconn
     try:
         pgconn.enter_pipeline_mode()
+        if pgconn.transaction_status == TransactionStatus.IDLE:
+            # psycopg begins with the first statement that goes through it: there was none.
+            pgconn.send_query_params(b"begin", None)
         for call in calls:
             formats = [Format.BINARY] * len(call.values)
             pgconn.send_query_params(call.statement, call.values, param_formats=formats)
