@@ -47,8 +47,8 @@ async def _stepped(specimen: Specimen, store: OutboxStore) -> int:
 
 
 async def test_marks_rise_behind_what_has_left(specimen: Specimen, store: OutboxStore) -> None:
-    # A transaction of any other database of the cluster may hold them down for a while.
-    await eventually(partial(_stepped, specimen, store), describe="higher marks")
+    # A transaction of any other database of the cluster holds them down: one handler that hangs, 25 s.
+    await eventually(partial(_stepped, specimen, store), timeout=75, describe="higher marks")
     shards = await store.lease(16)
     assert len(await store.fetch(shards, 512)) == await specimen.pending()
     await store.commit()
