@@ -131,7 +131,7 @@ async def _nothing(tx: Transaction, item: str, version: int) -> None:
     """What the baseline adds."""
 
 
-async def _one_row(tx: Transaction, item: str, version: int) -> None:  # noqa: ARG001 - an `_Extra`
+async def _one_row(tx: Transaction, item: str, version: int) -> None:
     """Write a row the way in which events are written."""
     call = Call(_BARE, (item.encode(), _SOMEBODY.bytes))
-    tx.appends.append(Append(_SOMEBODY, "a bare row", None, call))
+    tx.appends.append(Append(_SOMEBODY, "a bare row", item, version, None, call))

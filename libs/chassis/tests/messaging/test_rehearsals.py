@@ -70,6 +70,17 @@ async def _slow(event: NoteWritten, _: Context[SpecimenDeps]) -> None:
     await obey_to_the_end(event.says)
 
 
+async def _compare(event: NoteWritten, context: Context[SpecimenDeps]) -> None:
+    """A reader that compares versions by itself, as those that join several owners' events do."""
+    await context.tx.session.execute(
+        text(
+            "insert into note values (:note, :version) on conflict (note_id) do update "
+            "set version = excluded.version where note.version < excluded.version or :overrules"
+        ),
+        {"note": event.note_id, "version": context.version, "overrules": context.overrules},
+    )
+
+
 async def _never() -> None:
     raise AssertionError("nothing was committed")
 
@@ -81,6 +92,7 @@ TABLE = Subscriptions(
     Consumer("specimen.slow", handlers={NoteWritten: _slow}),
     Consumer("specimen.slow-newest", gate=Gate.LATEST, handlers={NoteWritten: _slow}),
     Consumer("specimen.burnt", handlers={NoteBurntV2: _write_more}),
+    Consumer("specimen.careful", gate=Gate.LATEST, handlers={NoteWritten: _compare}),
 )
 
 
@@ -148,6 +160,14 @@ async def test_a_reader_of_the_newest_says_what_is_stale_and_jumps_gaps(specimen
     forgotten = letter_of(_note(), version=9)
     await _forget(specimen)
     assert (await _ask(specimen, NEWEST, forgotten)).outcome is Outcome.WOULD_APPLY
+
+
+async def test_what_its_owner_does_not_know_any_more_gives_way_in_a_rehearsal_too(specimen: Specimen) -> None:
+    """F29, F42: an event of the owner's new epoch overrules a newer one that was erased."""
+    await _apply(specimen, "specimen.careful", letter_of(_note(), version=5))
+    said = await _ask(specimen, "specimen.careful", letter_of(_note(), version=4, EPOCH=1))
+    assert said.outcome is Outcome.WOULD_APPLY
+    assert said.rows == (RowsWritten(table="note", inserted=0, updated=1, deleted=0),)
 
 
 async def _forget(specimen: Specimen) -> None:

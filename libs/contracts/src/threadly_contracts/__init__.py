@@ -7,7 +7,7 @@ only ever gains optional fields; anything else is a new class with the next majo
 next to the old class, which takes a `V<major>` into its name.
 """
 
-from .event import Event, EventDefinitionError, Payload
+from .event import Event, EventDefinitionError, Payload, owner_of
 from .registry import Registry, UnknownEventType, published_events
 from .upcasting import UPCASTERS, UpcastError, Upcasters, upcaster
 from .values import Currency, Money
@@ -23,6 +23,7 @@ __all__ = [
     "UnknownEventType",
     "UpcastError",
     "Upcasters",
+    "owner_of",
     "published_events",
     "upcaster",
 ]

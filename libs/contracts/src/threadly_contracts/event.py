@@ -25,6 +25,11 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def owner_of(event_type: str) -> str:
+    """The service that publishes events of a wire type, `threadly.<owner>.<fact>.v<major>`."""
+    return event_type.split(".")[1]
+
+
 class Event(Payload):
     """A fact that a service publishes.
 
@@ -77,7 +82,7 @@ class Event(Payload):
     @classmethod
     def owner(cls) -> str:
         """The service that publishes it."""
-        return cls.type.split(".")[1]
+        return owner_of(cls.type)
 
     @classmethod
     def major(cls) -> int:

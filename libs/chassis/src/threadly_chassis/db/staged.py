@@ -2,14 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
-
-from threadly_contracts import Event
 
 from .transaction import ReadSession, Transaction, WriteSession
 
@@ -46,32 +42,6 @@ class Announced(NamedTuple):
     version: int
 
 
-class StagedTransaction(Transaction):
-    """A transaction that remembers what it was to announce."""
-
-    def __init__(self, session: WriteSession) -> None:
-        super().__init__(session)
-        self._by_id: dict[UUID, Announced] = {}
-
-    async def publish(
-        self,
-        event: Event,
-        *,
-        version: int,
-        due_at: datetime | None = None,
-        cancel_key: str | None = None,
-    ) -> UUID:
-        """Check an event and note it; raises as `Transaction.publish` does."""
-        event_id = await super().publish(event, version=version, due_at=due_at, cancel_key=cancel_key)
-        self._by_id[event_id] = Announced(event.type, event.subject, version)
-        return event_id
-
-    @property
-    def announced(self) -> list[Announced]:
-        """What the commit would have written, without what was taken back."""
-        return [self._by_id[append.event_id] for append in self.appends]
-
-
 class StagedDatabase:
     """What `Database` is to a handler, except that nothing is committed, sent, counted or done afterwards.
 
@@ -94,10 +64,10 @@ class StagedDatabase:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open what a handler takes for a transaction; the next one sees its writes when it ended well."""
         async with self._sessions() as session:
-            tx = StagedTransaction(WriteSession(ReadSession(session)))
+            tx = Transaction(WriteSession(ReadSession(session)))
             yield tx
             await session.commit()  # of its savepoint
-        self.events += tx.announced
+        self.events += [Announced(each.event_type, each.subject, each.version) for each in tx.appends]
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from threadly_contracts import owner_of
+
 from ..db import Database
 from ..db.epoch import MARGIN_MINUTES
 from ..ids import made_at
@@ -87,7 +89,7 @@ class CatchUpWatch:
             values = {"consumers": list(self._consumers), "again": ASK_AGAIN}
             due = (await tx.session.execute(_ASK, values)).all()
         for row in due:
-            types = tuple(t for t in self._consumers[row.consumer].event_types if _owner(t) == row.owner)
+            types = tuple(t for t in self._consumers[row.consumer].event_types if owner_of(t) == row.owner)
             question = CatchUp(
                 consumer=row.consumer,
                 owner=row.owner,
@@ -106,10 +108,6 @@ class CatchUpWatch:
             _log.warning("caught up with an owner", consumer=answer.consumer, owner=answer.owner)
         else:
             await self.ask()
-
-
-def _owner(event_type: str) -> str:
-    return event_type.split(".")[1]
 
 
 async def _newest(session: AsyncSession, consumer: str, raised_at: datetime) -> datetime | None:

@@ -9,10 +9,11 @@ from ..db import Database
 from ..ids import new_id
 from ..messaging import headers as h
 from ..messaging.publisher import Confirmation, Publisher, Refused
+from ..messaging.subscriptions import service_of
 from ..observability.logging import get_logger
 from ..observability.metrics import RESENT
 from ..outbox.relay import to_message
-from ..outbox.store import OutboxRow
+from ..outbox.store import ROW_COLUMNS, OutboxRow
 from .protocol import CatchUp, CaughtUp, Claim, Claims, ClaimsSettled
 
 #: Events in one page of what a reader has forgotten.
@@ -54,14 +55,10 @@ from outbox_event e, outbox_epoch o
 where e.id = :id and coalesce((e.headers ->> '{h.EPOCH}')::integer, 0) < o.epoch
 returning id
 """)  # noqa: S608 - as above
-_COLUMNS = """
-e.id, e.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
-e.payload, extract(epoch from e.created_at)::bigint as appended_at
-"""
-_ROW = text(f"select {_COLUMNS} from outbox_event e where e.id = :id")  # noqa: S608 - as above
+_ROW = text(f"select {ROW_COLUMNS} from outbox_event e where e.id = :id")  # noqa: S608 - as above
 # What was restated was said to single readers; what is scheduled, to nobody yet.
 _PAGE = text(f"""
-select {_COLUMNS} from outbox_event e
+select {ROW_COLUMNS} from outbox_event e
 where e.id > :position and e.id <= :until and e.event_type = any(cast(:types as text[]))
   and not jsonb_exists(e.headers, '{h.RESTATED}')
   and not exists (select from outbox_scheduled s where s.id = e.id)
@@ -97,7 +94,7 @@ class ForkOwner:
         await self._send(asked.consumer, rows)
         known = tuple(claim for claim in asked.claims if claim not in unknown)
         settled = ClaimsSettled(consumer=asked.consumer, known=known, orphans=tuple(orphans))
-        await self._publisher.publish_one(settled.to(_service(asked.consumer)))
+        await self._publisher.publish_one(settled.to(service_of(asked.consumer)))
         if unknown:
             _log.error(
                 "a reader holds what is not in the log",
@@ -123,7 +120,7 @@ class ForkOwner:
             position=rows[-1].id if len(rows) == PAGE else until,
             until=until,
         )
-        await self._publisher.publish_one(answer.to(_service(asked.consumer)))
+        await self._publisher.publish_one(answer.to(service_of(asked.consumer)))
         _log.info("sent again to a reader that was set back", consumer=asked.consumer, events=len(rows))
 
     async def _send(self, consumer: str, rows: Sequence[OutboxRow]) -> None:
@@ -132,10 +129,6 @@ class ForkOwner:
         RESENT.labels(consumer).inc(confirmed)
         if confirmed < len(messages):
             raise Refused(f"{len(messages) - confirmed} of {len(messages)} events to {consumer}")
-
-
-def _service(consumer: str) -> str:
-    return consumer.partition(".")[0]
 
 
 async def _unknown(session: AsyncSession, claims: Sequence[Claim]) -> list[Claim]:

@@ -17,7 +17,8 @@ from ..observability.logging import get_logger
 from .connection import BROKER_ERRORS, BrokerConnection
 from .gathering import StoredMessage
 from .publisher import Outgoing
-from .rehearsal import REPLY_TO, Rehearsal, RehearsalOutcome, request, service_of
+from .rehearsal import REPLY_TO, Rehearsal, RehearsalOutcome, request
+from .subscriptions import service_of
 from .wire import content_frames
 
 #: Seconds without any answer after which nobody is believed to answer: more than one handler may take.

@@ -25,16 +25,22 @@ def is_shared(event: type[Event]) -> bool:
     return event.owner() == SHARED_OWNER
 
 
-def note_fork(consumer: str, received: Received, stream: Stream) -> bool:
-    """Whether a fresh event shows a fork; says so in the log.
+def shows_fork(received: Received, stream: Stream) -> bool:
+    """Whether a fresh event shows that its owner does not know what was applied.
 
-    What a rebuild sends shows none: it restates what its owner has forgotten by age.
+    What a rebuild sends does not: it restates what its owner has forgotten by age.
     """
     event = received.envelope
     if event.rebuild_id is not None or is_shared(type(received.event)):
         return False
-    if not stream.is_forked_by(event.epoch, event.version, event.event_id):
+    return stream.is_forked_by(event.epoch, event.version, event.event_id)
+
+
+def note_fork(consumer: str, received: Received, stream: Stream) -> bool:
+    """Whether a fresh event shows a fork; says so in the log."""
+    if not shows_fork(received, stream):
         return False
+    event = received.envelope
     _log.error(
         "the owner does not know what was applied",
         consumer=consumer,

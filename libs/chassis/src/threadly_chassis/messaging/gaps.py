@@ -3,6 +3,8 @@
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from threadly_contracts import owner_of
+
 from ..db import Database
 from ..errors import Permanent
 from ..observability.errors import capture
@@ -114,7 +116,7 @@ class GapWatch:
             types=types,
         )
         _log.warning("asking for missing versions", **request.model_dump())
-        owner = types[0].split(".")[1]
+        owner = owner_of(types[0])
         try:
             await self._publisher.publish_one(control_message(owner, "resend", request.model_dump_json()))
         except BROKER_ERRORS as error:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from . import headers as h
 from .gathering import StoredMessage, replay
 from .publisher import Outgoing
+from .subscriptions import service_of
 from .topology import CONTROL_EXCHANGE, rehearse_key
 
 #: The pseudo-queue of direct reply-to; what a worker is told to answer to begins with it.
@@ -92,11 +93,6 @@ class Rehearsal(BaseModel):
         """Whether replaying the letter would do what it should, as far as can be known."""
         outcome = RehearsalOutcome
         return self.outcome in {outcome.WOULD_APPLY, outcome.UNFINISHED, outcome.DUPLICATE, outcome.STALE}
-
-
-def service_of(consumer: str) -> str:
-    """The service whose worker runs a consumer."""
-    return consumer.partition(".")[0]
 
 
 def request(message: StoredMessage, *, consumer: str, rehearsal_id: UUID, patience: float) -> Outgoing:

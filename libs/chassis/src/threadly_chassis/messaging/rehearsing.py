@@ -4,7 +4,7 @@ The handler is the real one, on the real data, in a transaction that is rolled b
 replaced by stubs (ADR 26). Works for after the commit are not run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -67,20 +67,26 @@ class Rehearsing:
             raise FailedOnPurpose("the switch that makes it fail is set")
         async with staged(self._deps.db.engine) as db:
             async with db.read() as session:
-                verdict = await standing(session, consumer, received.envelope)
-            if verdict is not None:
-                return Rehearsal(consumer=consumer.name, outcome=verdict.outcome, reason=verdict.reason)
+                stands = await standing(session, consumer, received)
+            if stands.outcome is not None:
+                return Rehearsal(consumer=consumer.name, outcome=stands.outcome, reason=stands.reason)
             deps = replace(self._deps, db=db, **stubs)
-            outcome = await self._play(consumer, received, db, deps, calls)
+            handling = self._handle(consumer, received, db, deps, overrules=stands.overrules)
+            outcome = await self._play(consumer, received, db, handling, calls)
             return await _report(consumer.name, outcome, db, calls)
 
     async def _play(
-        self, consumer: AnyConsumer, received: Received, db: StagedDatabase, deps: Any, calls: Calls
+        self,
+        consumer: AnyConsumer,
+        received: Received,
+        db: StagedDatabase,
+        handling: Awaitable[None],
+        calls: Calls,
     ) -> RehearsalOutcome:
         """Run the handler; raises what it raised, unless that is for want of an answer from outside."""
         try:
             with _acting(consumer.name, received):
-                await self._handle(consumer, received, db, deps)
+                await handling
         except (Exception, CurtainFell, BaseExceptionGroup):
             if not calls.curtain_fell:
                 raise
@@ -89,11 +95,13 @@ class Rehearsing:
         await db.check_constraints()
         return RehearsalOutcome.WOULD_APPLY
 
-    async def _handle(self, consumer: AnyConsumer, received: Received, db: StagedDatabase, deps: Any) -> None:
+    async def _handle(
+        self, consumer: AnyConsumer, received: Received, db: StagedDatabase, deps: Any, *, overrules: bool
+    ) -> None:
         event, handler = received.event, consumer.handlers[type(received.event)]
         if isinstance(consumer, Consumer):
             async with db.transaction() as tx:
-                handling = handler(event, Context(tx=tx, **facts(received, deps)))
+                handling = handler(event, Context(tx=tx, overrules=overrules, **facts(received, deps)))
                 await within_deadline(handling, self._deadline)
         else:
             handling = handler(event, EffectContext(**facts(received, deps)))

@@ -18,7 +18,7 @@ from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..observability.metrics import RESENT
 from ..outbox.relay import to_message
-from ..outbox.store import OutboxRow
+from ..outbox.store import ROW_COLUMNS, OutboxRow
 from . import headers as h
 from .connection import BROKER_ERRORS, BrokerConnection
 from .gaps import ResendRequest
@@ -31,16 +31,14 @@ AT_MOST = 500
 
 # What is scheduled and not yet due is not yet said; whatever comes after it has to wait for it. Of a version
 # that was restated after a fork the original is meant.
-_LOG = text("""
-select distinct on (e.agg_version)
-       e.id, e.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
-       e.payload, extract(epoch from e.created_at)::bigint as appended_at,
+_LOG = text(f"""
+select distinct on (e.agg_version) {ROW_COLUMNS},
        exists (select from outbox_scheduled s where s.id = e.id) as is_scheduled
 from outbox_event e
 where e.agg_type = :aggregate and e.agg_id = :subject and e.agg_version between :first and :last
   and e.event_type = any(cast(:types as text[]))
 order by e.agg_version, e.id limit :limit
-""")
+""")  # noqa: S608 - a constant of the outbox
 
 _log = get_logger(__name__)
 

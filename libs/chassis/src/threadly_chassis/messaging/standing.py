@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import inbox
-from .delivery import Envelope
+from .delivery import Envelope, Received
+from .forked import shows_fork
 from .rehearsal import RehearsalOutcome
 from .streams import StreamStore, StrictStream, Turn, stream_key
 from .subscriptions import AnyConsumer, Consumer, Gate
@@ -25,29 +26,36 @@ _STRICT = text(
 )
 
 
-class Verdict(NamedTuple):
+class Standing(NamedTuple):
     """An end that an event comes to without its handler, and what it waits for if it does."""
 
-    outcome: RehearsalOutcome
+    outcome: RehearsalOutcome | None = None
+    """None: it is its handler's turn."""
     reason: str = ""
+    overrules: bool = False
+    """What was applied before is to give way (`Context.overrules`)."""
 
 
-async def standing(session: AsyncSession, consumer: AnyConsumer, event: Envelope) -> Verdict | None:
-    """Say what keeps an event from its handler; None when nothing does.
+async def standing(session: AsyncSession, consumer: AnyConsumer, received: Received) -> Standing:
+    """Say what keeps an event from its handler, if anything does.
 
-    Raises as the consumer itself would: `WindowExpired`, `VersionTaken`, `EpochChanged`.
+    Raises as the consumer itself would: `WindowExpired`, `VersionTaken`, `Forked`.
     """
+    event = received.envelope
     gate = consumer.gate if isinstance(consumer, Consumer) else Gate.NONE
     if gate is Gate.STRICT:
         return await _strict(session, consumer.name, event)
     again = consumer.rebuildable and event.rebuild_id is not None
     if await _is_marked(session, consumer.name, event, gate) and not again:
-        return Verdict(RehearsalOutcome.DUPLICATE)
+        return Standing(RehearsalOutcome.DUPLICATE)
     if gate is Gate.LATEST:
         row = (await session.execute(_LATEST, _place(consumer.name, event))).first()
-        if row is not None and inbox.Stream(*row).is_stale(event.epoch, event.version, again=again):
-            return Verdict(RehearsalOutcome.STALE)
-    return None
+        if row is not None:
+            stream = inbox.Stream(*row)
+            if stream.is_stale(event.epoch, event.version, again=again):
+                return Standing(RehearsalOutcome.STALE)
+            return Standing(overrules=shows_fork(received, stream))
+    return Standing()
 
 
 async def _is_marked(session: AsyncSession, consumer: str, event: Envelope, gate: Gate) -> bool:
@@ -60,19 +68,19 @@ async def _is_marked(session: AsyncSession, consumer: str, event: Envelope, gate
         return False
 
 
-async def _strict(session: AsyncSession, consumer: str, event: Envelope) -> Verdict | None:
+async def _strict(session: AsyncSession, consumer: str, event: Envelope) -> Standing:
     if await StreamStore(session, consumer).applied([event.event_id]):
-        return Verdict(RehearsalOutcome.DUPLICATE)
+        return Standing(RehearsalOutcome.DUPLICATE)
     row = (await session.execute(_STRICT, _place(consumer, event))).first()
     # A stream begins at version 0, where `StreamStore.lock` makes it begin.
     stream = StrictStream(stream_key(event), *(row or (0, 0, None, None, None, 0, None)))
     match stream.turn_of(event):
         case Turn.OVER:
-            return Verdict(RehearsalOutcome.DUPLICATE)
+            return Standing(RehearsalOutcome.DUPLICATE)
         case Turn.LATER:
-            return Verdict(RehearsalOutcome.PARKED, "head" if stream.blocked_by else "gap")
+            return Standing(RehearsalOutcome.PARKED, "head" if stream.blocked_by else "gap")
         case Turn.NOW:
-            return None
+            return Standing()
 
 
 def _place(consumer: str, event: Envelope) -> dict[str, str]:

@@ -17,6 +17,11 @@ Handler = Callable[[Any, Context[Any]], Awaitable[None]]
 EffectHandler = Callable[[Any, EffectContext[Any]], Awaitable[None]]
 
 
+def service_of(consumer: str) -> str:
+    """The service whose worker runs a consumer, by its name."""
+    return consumer.partition(".")[0]
+
+
 class SubscriptionError(TypeError):
     """A table that cannot be run; raised when it is built, so it never ships."""
 

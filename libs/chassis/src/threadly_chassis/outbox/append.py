@@ -56,6 +56,8 @@ class Append(NamedTuple):
 
     event_id: UUID
     event_type: str
+    subject: str
+    version: int
     cancel_key: str | None
     call: Call
 
@@ -146,4 +148,4 @@ def prepare_append(
         None if due_at is None else _BIG((due_at - _POSTGRES_EPOCH) // _MICROSECOND),
         None if cancel_key is None else cancel_key.encode(),
     )
-    return Append(event_id, event.type, cancel_key, Call(_APPEND, values))
+    return Append(event_id, event.type, subject, version, cancel_key, Call(_APPEND, values))

@@ -33,13 +33,18 @@ where enabled and coalesce(backoff_until, '-infinity') <= now()
   )
 order by random() limit %s for update of s skip locked
 """
+_SAID = """
+e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers, e.payload,
+extract(epoch from e.created_at)::bigint as appended_at
+"""
+#: What an `OutboxRow` is made of, of `outbox_event e`.
+ROW_COLUMNS = f"e.id, e.shard, {_SAID}"
 # Per shard and in id order with a limit: a prefix of each shard, so version 2 never leaves before version 1.
 # Which is why a pointer whose event is not there is not left out either (`_without_gaps`).
 # `shard = any(…) order by id` would sort the whole backlog: 5.9 against 38 thousand events a second. Only the
 # pointers that the batch takes are followed: following all shards' made 200 ms of 7 for 512 events.
-_FETCH = """
-select due.id, due.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
-       e.payload, extract(epoch from e.created_at)::bigint as appended_at
+_FETCH = f"""
+select due.id, due.shard, {_SAID}
 from (
     select p.id, s.shard from unnest(%s::smallint[], %s::bigint[]) as s (shard, low)
     cross join lateral (
@@ -55,7 +60,7 @@ from (
     order by p.id limit %s
 ) due left join outbox_event e on e.id = due.id
 order by due.id
-"""
+"""  # noqa: S608 - a constant of this file
 _SETTLE = """
 delete from outbox_pending p using unnest(%s::smallint[], %s::bigint[]) as d (shard, id)
 where p.shard = d.shard and p.id = d.id

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from threadly_contracts import owner_of
+
 from ..messaging.delivery import Received
 
 # The newest version sent of each aggregate. `handled` says that its handler ran; otherwise something newer
@@ -57,7 +59,7 @@ def _notes(batch: Iterable[tuple[Received, str]]) -> dict[_Key, _Note]:
         envelope = received.envelope
         if envelope.rebuild_id is None:
             continue
-        key = (envelope.rebuild_id, envelope.type.split(".")[1], envelope.aggregate, envelope.subject)
+        key = (envelope.rebuild_id, owner_of(envelope.type), envelope.aggregate, envelope.subject)
         note = _Note(envelope.epoch, envelope.version, outcome == "applied")
         notes.setdefault(key, note).take(note)
     return notes

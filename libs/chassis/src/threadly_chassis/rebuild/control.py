@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from threadly_contracts import owner_of
 from threadly_contracts.operations import (
     EpochBegun,
     RebuildAbandoned,
@@ -20,7 +21,7 @@ from threadly_contracts.operations import (
 
 from ..forks.doubts import doubting
 from ..messaging.context import Context
-from ..messaging.subscriptions import AnyConsumer, Consumer, Subscriptions
+from ..messaging.subscriptions import AnyConsumer, Consumer, Subscriptions, service_of
 
 #: What several services say of one rebuild has no common counter, and no reader of it has a gate.
 NO_ORDER = 1
@@ -57,11 +58,6 @@ _STOP_SOURCE = text(
 )
 
 
-def owner_of(event_type: str) -> str:
-    """The service whose outbox holds the events of a wire type."""
-    return event_type.split(".")[1]
-
-
 def with_rebuild_control(table: Subscriptions) -> Subscriptions:
     """The service's table with the consumer that answers to rebuilds."""
     control = _Control(table)
@@ -86,7 +82,7 @@ class _Control:
 
     async def begin(self, event: RebuildRequested, context: Context[Any]) -> None:
         """Begin a rebuild of a reader of ours, or say why not."""
-        if event.consumer.partition(".")[0] != self._service:
+        if service_of(event.consumer) != self._service:
             return
         consumer = self._consumers.get(event.consumer)
         reason = self._refusal(consumer, event)
@@ -155,7 +151,7 @@ class _Control:
     async def abandon(self, event: RebuildAbandoned, context: Context[Any]) -> None:
         """Stop waiting as the reader, stop sending as an owner."""
         known: dict[str, UUID | str] = {"rebuild_id": event.rebuild_id}
-        if event.consumer.partition(".")[0] == self._service:
+        if service_of(event.consumer) == self._service:
             known["consumer"] = event.consumer
             for statement in _ABANDON:
                 await context.tx.session.execute(statement, known)

@@ -26,7 +26,7 @@ from ..messaging.publisher import Confirmation, Outgoing, Publisher, Refused
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..outbox.relay import to_message
-from ..outbox.store import OutboxRow
+from ..outbox.store import ROW_COLUMNS, OutboxRow
 from ..tasks import only_own_cancellation
 from .checksum import CHECKSUM
 from .control import NO_ORDER
@@ -94,9 +94,8 @@ update rebuild_source set (total, aggregates, checksum) = (
 ) where rebuild_id = :rebuild_id
 """)  # noqa: S608 - constants of this package
 _FETCH = text(f"""
-select e.id, e.shard, e.event_id::text, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.headers,
-       e.payload, extract(epoch from e.created_at)::bigint as appended_at
-from outbox_event e where e.id > :position and e.id <= :last_id and {_WANTED} order by e.id limit :limit
+select {ROW_COLUMNS} from outbox_event e
+where e.id > :position and e.id <= :last_id and {_WANTED} order by e.id limit :limit
 """)  # noqa: S608 - as above
 _MOVE = text("""
 update rebuild_source set position = :position, sent = sent + :count,

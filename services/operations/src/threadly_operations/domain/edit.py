@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from threadly_chassis.errors import Conflict, Forbidden, Invalid
-from threadly_contracts import Event, Registry, UnknownEventType
+from threadly_contracts import Event, Registry, UnknownEventType, owner_of
 
 from . import json_body
 from .dead_letter import parse_event_id
@@ -167,7 +167,7 @@ def _faults(kind: type[Event], body: bytes) -> list[dict[str, Any]]:
 
 def needs_second_person(event_type: str) -> bool:
     """Whether an edit of events of this wire type is proposed by one and approved by another."""
-    return event_type.removeprefix("threadly.").partition(".")[0] in MONEY_OWNERS
+    return owner_of(event_type) in MONEY_OWNERS
 
 
 def check_second_person(edited_by: str, decided_by: str) -> None:

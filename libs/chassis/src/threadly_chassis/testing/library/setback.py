@@ -7,16 +7,14 @@ from sqlalchemy import text
 
 from ...messaging.publisher import Outgoing, Publisher
 from ...outbox.relay import to_message
-from ...outbox.store import OutboxRow
+from ...outbox.store import ROW_COLUMNS, OutboxRow
 from .harness import House, Library
 
 #: What a set-back takes from a house: what its use cases, its handlers and its worker have written.
 _TABLES = ("story", "copy", "reading", "outbox_event", "outbox_pending", "inbox", "inbox_stream")
-_NEWEST = """
-select id, shard, event_id::text, agg_type, agg_id, agg_version, event_type, headers, payload,
-       extract(epoch from created_at)::bigint
-from outbox_event where agg_id = :story order by id desc limit 1
-"""
+_NEWEST = f"""
+select {ROW_COLUMNS} from outbox_event e where e.agg_id = :story order by e.id desc limit 1
+"""  # noqa: S608 - a constant of the outbox
 
 
 async def save(house: House) -> None:
