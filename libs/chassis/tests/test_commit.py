@@ -206,10 +206,20 @@ async def test_a_large_commit_is_sent_while_answers_are_read(db: Database) -> No
     assert await _counts(db) == (0, 200, 200)
 
 
-async def test_text_that_postgresql_cannot_hold_is_refused_whole(db: Database) -> None:
-    """Cut off at its NUL it would be another aggregate's event."""
+@pytest.mark.parametrize(("subject", "cancel_key"), [("a\x00b", "key"), ("a", "key\x00of another")])
+async def test_text_that_postgresql_cannot_hold_is_refused_whole(
+    db: Database, subject: str, cancel_key: str
+) -> None:
+    """Cut off at its NUL it would be another aggregate's event, or taken back with another's."""
+
+    async def publish() -> None:
+        async with db.transaction() as tx:
+            await write_note(tx, "b")
+            event, due_at = NoteWritten(note_id=subject, says=""), datetime.now(UTC) + timedelta(hours=1)
+            await tx.publish(event, version=1, due_at=due_at, cancel_key=cancel_key)
+
     with pytest.raises(DBAPIError):
-        await _write(db, "a", "a\x00b")
+        await publish()
     assert await _counts(db) == (0, 0, 0)
     await _usual(db)
 
