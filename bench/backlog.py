@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import DeliveredMessage
 
-from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.publisher import Outgoing, Publisher
-from threadly_chassis.outbox.append import event_headers, shard_of
-from threadly_chassis.outbox.relay import BATCH_MESSAGES, to_message
+from threadly_chassis.outbox.message import to_message
+from threadly_chassis.outbox.relay import BATCH_MESSAGES
 from threadly_chassis.outbox.store import OutboxRow
+from threadly_chassis.testing.rows import row_of
 
 from .rounds import Sample
 from .service import ItemWeighed
@@ -34,19 +33,7 @@ def rows(count: int, first: int = 0) -> Iterator[OutboxRow]:
     """Make outbox rows as `append` writes them."""
     for number in range(first, first + count):
         event = ItemWeighed(item=f"item-{number % AGGREGATES}", number=number)
-        event_id, now, version = new_id(), datetime.now(UTC), number // AGGREGATES + 1
-        yield OutboxRow(
-            id=0,
-            shard=shard_of(event.subject),
-            event_id=str(event_id),
-            agg_type=event.aggregate,
-            agg_id=event.subject,
-            agg_version=version,
-            event_type=event.type,
-            headers=dict(event_headers(event, event_id, version, now)),
-            payload=event.model_dump_json().encode(),
-            appended_at=int(now.timestamp()),
-        )
+        yield row_of(event, number // AGGREGATES + 1)
 
 
 async def fill_outbox(database_url: str, count: int, first: int = 0) -> None:
@@ -55,8 +42,8 @@ async def fill_outbox(database_url: str, count: int, first: int = 0) -> None:
         row = await (await connection.execute("select coalesce(max(id), 0) from outbox_event")).fetchone()
         async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             for r in rows(count, first):
-                line = (r.shard, r.event_id, r.agg_type, r.agg_id, r.agg_version, r.event_type, 1)
-                await copy.write_row((*line, json.dumps(r.headers), r.payload))
+                about = (r.shard, r.event_id, r.agg_type, r.agg_id, r.agg_version, r.event_type)
+                await copy.write_row((*about, r.schema_major, json.dumps(r.headers), r.payload))
         await connection.execute(_POINT, row or (0,))
 
 

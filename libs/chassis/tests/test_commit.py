@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from threadly_chassis.context import ActionContext, begin_action
 from threadly_chassis.db import Database, Transaction, is_contention, liveness, pipeline
 from threadly_chassis.ids import new_id
+from threadly_chassis.outbox import Call
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.database import waits_for_a_lock
 from threadly_chassis.testing.slow_commit import write_ahead
@@ -47,15 +49,24 @@ async def _counts(db: Database) -> tuple[int, int, int]:
     return (row[0], row[1], row[2])
 
 
-async def test_events_cost_no_round_trip_of_their_own(db: Database) -> None:
+async def test_events_cost_no_round_trip_of_their_own(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """They travel with the commit: one exchange more than the statements, however many events."""
+    exchanges = []
+    run = pipeline.run
+
+    async def count(driver: psycopg.AsyncConnection[Any], calls: Sequence[Call]) -> None:
+        exchanges.append(len(calls))
+        await run(driver, calls)
+
+    monkeypatch.setattr(pipeline, "run", count)
     action = ActionContext()
     begin_action(action)
     async with db.transaction() as tx:
         for note in ("a", "b", "c"):
             await write_note(tx, note)
     begin_action(ActionContext())
-    assert action.database_queries == 4
+    assert action.database_queries == 3
+    assert exchanges == [3]
     assert await _counts(db) == (3, 3, 3)
 
 

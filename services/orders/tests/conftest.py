@@ -21,9 +21,11 @@ from threadly_chassis.messaging import Consumer
 from threadly_chassis.messaging.delivery import Delivery, Envelope, Received
 from threadly_chassis.messaging.handling import EffectHandling, TransactionalHandling
 from threadly_chassis.messaging.subscriptions import AnyConsumer
+from threadly_chassis.outbox.message import to_message
 from threadly_chassis.testing.database import published
 from threadly_chassis.testing.fixtures import DatabaseFactory
 from threadly_chassis.testing.identity import TestIdentity, somebody
+from threadly_chassis.testing.rows import logged
 from threadly_chassis.testing.service import client_for, settings_for
 from threadly_contracts import Event, Money
 from threadly_contracts.catalog import (
@@ -59,15 +61,14 @@ class Post:
     async def published(self) -> list[tuple[Envelope, Event]]:
         """Everything in the outbox, in the order of its appending."""
         classes = {cls.type: cls for consumer in SUBSCRIPTIONS for cls in consumer.handlers}
-        async with self.deps.db.read() as session:
-            rows = await session.execute(
-                text("select headers, payload, event_type from outbox_event order by id")
+        return [
+            (
+                Envelope.model_validate(to_message(row).properties.headers),
+                classes[row.event_type].model_validate_json(bytes(row.payload)),
             )
-            return [
-                (Envelope.model_validate(headers), classes[kind].model_validate_json(bytes(payload)))
-                for headers, payload, kind in rows
-                if kind in classes
-            ]
+            for row in await logged(self.deps.db)
+            if row.event_type in classes
+        ]
 
     async def types(self) -> list[str]:
         """The facts announced so far: `order_confirmed`, …"""

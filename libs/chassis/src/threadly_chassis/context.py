@@ -38,6 +38,11 @@ class ActionContext:
 _current: ContextVar[ActionContext | None] = ContextVar("threadly_action", default=None)
 
 
+def action_under_way() -> ActionContext | None:
+    """The action under way; None outside any."""
+    return _current.get()
+
+
 def current_action() -> ActionContext:
     """The action under way; a fresh, unattached one outside any."""
     return _current.get() or ActionContext()

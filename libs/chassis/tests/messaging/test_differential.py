@@ -18,7 +18,7 @@ from pamqp.header import ContentHeader
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.connection import BROKER_ERRORS, BrokerConnection
 from threadly_chassis.messaging.publisher import Confirmation, Outgoing, Publisher, Unencodable
-from threadly_chassis.outbox.relay import to_message
+from threadly_chassis.outbox.message import to_message
 from threadly_chassis.outbox.store import OutboxRow
 from threadly_chassis.testing.plain import publish_plainly
 
@@ -60,9 +60,10 @@ _ROWS = st.builds(
         "a",
         1,
         f"threadly.specimen.{name}.v1",
+        1,
         headers,
         payload,
-        int(moment.timestamp()),
+        int(moment.timestamp()) * 1_000_000 + moment.microsecond,
     ),
     st.sampled_from(["note_written", "note_written", "note_burnt", "note_refused"]),
     _HEADERS,

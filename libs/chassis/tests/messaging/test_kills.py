@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from pamqp import commands as spec
 
-from threadly_chassis.messaging.publisher import Outgoing
+from threadly_chassis.outbox.message import to_message
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.rows import logged
 from threadly_chassis.testing.specimen.harness import Processes, Specimen
 
 pytestmark = pytest.mark.integration
@@ -75,10 +75,8 @@ async def test_relay_killed_after_the_confirms(specimen: Specimen, processes: Pr
 
 async def _only_for_every(specimen: Specimen) -> None:
     """Put what was written into one consumer's queue, so that this consumer is the one that dies."""
-    rows = await specimen.query("select event_id, headers, payload from outbox_event order by id")
-    for event_id, headers, payload in rows:
-        properties = spec.Basic.Properties(message_id=str(event_id), delivery_mode=2, headers=headers)
-        await specimen.publish(Outgoing("", "specimen.every", properties, bytes(payload)))
+    for row in await logged(specimen.db):
+        await specimen.publish(to_message(row)._replace(exchange="", routing_key="specimen.every"))
     await specimen.execute("delete from outbox_pending")
 
 

@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import psycopg
 import pytest
-from pamqp import commands as spec
 from psycopg import sql
 
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging.publisher import Outgoing
 from threadly_chassis.messaging.watchdog import Watchdog
+from threadly_chassis.outbox.message import to_message
+from threadly_chassis.outbox.store import OutboxRow
 from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.rows import logged
 from threadly_chassis.testing.specimen.harness import Specimen
 
 pytestmark = pytest.mark.integration
@@ -41,7 +42,7 @@ async def test_a_database_outage_pauses_and_dead_letters_nothing(specimen: Speci
     await specimen.write(*(f"note-{number}" for number in range(5)))
     async with specimen.working():
         await eventually(lambda: _effects(specimen, 5), describe="the first effects")
-        [event] = await specimen.query("select headers, payload from outbox_event where agg_id = 'note-0'")
+        [event] = [row for row in await logged(specimen.db) if row.agg_id == "note-0"]
         async with _database_shut(specimen):
             for number in range(10):
                 await specimen.publish(_again(event, number))
@@ -56,12 +57,9 @@ async def test_a_database_outage_pauses_and_dead_letters_nothing(specimen: Speci
     assert await specimen.query("select distinct attempt from effect") == [(1,)]
 
 
-def _again(event: Any, number: int) -> Any:
-    headers, payload = event
-    event_id = str(new_id())
-    headers = headers | {"cloudEvents:id": event_id, "cloudEvents:subject": f"outage-{number}"}
-    properties = spec.Basic.Properties(message_id=event_id, delivery_mode=2, headers=headers)
-    return Outgoing("", "specimen.every", properties, bytes(payload))
+def _again(event: OutboxRow, number: int) -> Outgoing:
+    another = event._replace(event_id=str(new_id()), agg_id=f"outage-{number}")
+    return to_message(another)._replace(exchange="", routing_key="specimen.every")
 
 
 async def _hold(seconds: float) -> None:

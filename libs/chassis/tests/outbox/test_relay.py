@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from threadly_chassis.ids import new_id
+from threadly_chassis.messaging import headers as h
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Confirmation, Publisher
 from threadly_chassis.outbox import relay as relay_module
@@ -35,6 +37,7 @@ def _row(number: int, note: str) -> OutboxRow:
         note,
         number,
         "threadly.specimen.note_written.v1",
+        1,
         {},
         b"",
         0,
@@ -92,7 +95,23 @@ async def test_a_message_on_the_wire(specimen: Specimen) -> None:
     assert (message.type, message.app_id) == ("threadly.specimen.note_written.v1", "specimen")
     assert message.delivery_mode == 2
     assert message.content_type == "application/json"
-    assert message.headers["cloudEvents:specversion"] == "1.0"
+    [appended_at] = [row[0] for row in await specimen.query("select created_at from outbox_event")]
+    assert datetime.fromisoformat(str(message.headers.pop("cloudEvents:time"))) == appended_at
+    # A quorum queue counts how often it has delivered a message to `basic.get`.
+    headers = {name: value for name, value in message.headers.items() if name != h.DELIVERY_COUNT}
+    assert headers == {
+        "cloudEvents:specversion": "1.0",
+        "cloudEvents:id": str(event_id),
+        "cloudEvents:source": "/threadly/specimen",
+        "cloudEvents:type": "threadly.specimen.note_written.v1",
+        "cloudEvents:subject": "a",
+        "cloudEvents:sequence": "00000000000000000001",
+        "cloudEvents:correlationid": str(event_id),
+        "t-agg-type": "note",
+        "t-agg-version": 1,
+        "t-schema": 1,
+        "t-epoch": 0,
+    }
 
 
 @pytest.mark.integration

@@ -12,11 +12,12 @@ import pytest
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.publisher import Publisher
 from threadly_chassis.outbox import outbox_wakeup, relay
+from threadly_chassis.outbox.message import to_message
 from threadly_chassis.outbox.relay import Relay
-from threadly_chassis.outbox.store import OutboxRow
 from threadly_chassis.tasks import end_tasks
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.proxy import TcpProxy
+from threadly_chassis.testing.rows import logged
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteWritten
 
@@ -171,11 +172,7 @@ async def test_a_batch_is_one_write_to_the_socket(
     """500 messages, persistent and mandatory, one coalesced write; every confirm is awaited."""
     publisher = specimen.publisher
     await specimen.write(*(f"note-{number % 50}" for number in range(500)))
-    rows: Any = await specimen.query(
-        "select id, shard, event_id::text, agg_type, agg_id, agg_version, event_type, headers, payload, "
-        "extract(epoch from created_at)::bigint from outbox_event order by id"
-    )
-    messages = [relay.to_message(OutboxRow(*row)) for row in rows]
+    messages = [to_message(row) for row in await logged(specimen.db)]
     assert {message.properties.delivery_mode for message in messages} == {2}
     await publisher.publish(messages[:1])
     channel: Any = publisher._channel

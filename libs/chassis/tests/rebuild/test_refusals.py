@@ -3,17 +3,17 @@
 from functools import partial
 
 import pytest
-from pamqp import commands as spec
 
 from threadly_chassis.ids import new_id
 from threadly_chassis.messaging import Consumer, Gate
-from threadly_chassis.messaging import headers as h
 from threadly_chassis.messaging.connection import BrokerConnection
-from threadly_chassis.messaging.publisher import Outgoing, Publisher
+from threadly_chassis.messaging.publisher import Publisher
 from threadly_chassis.messaging.subscriptions import SubscriptionError
+from threadly_chassis.rebuild.source import to_reader
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.library.harness import Library
 from threadly_chassis.testing.library.service import READER, StoryTold
+from threadly_chassis.testing.rows import logged
 
 HANDLERS = READER["reader.counter"].handlers
 
@@ -83,15 +83,9 @@ async def test_a_forged_mark_opens_no_inbox(library: Library, vhost: str) -> Non
     async with library.working():
         await library.tell("a")
         await eventually(partial(_counted, library), describe="the first reading")
-        [(event_id, headers, payload)] = await library.author.query(
-            "select event_id, headers, payload from outbox_event where event_type = :type",
-            type=StoryTold.type,
-        )
+        [told] = [row for row in await logged(library.author.db) if row.event_type == StoryTold.type]
         connection = BrokerConnection(vhost, "forger")
-        properties = spec.Basic.Properties(
-            message_id=str(event_id), delivery_mode=2, headers={**headers, h.REBUILD_ID: str(new_id())}
-        )
-        await Publisher(connection).publish_one(Outgoing("", "reader.counter", properties, bytes(payload)))
+        await Publisher(connection).publish_one(to_reader(told, "reader.counter", new_id()))
         await library.tell("b")
         await eventually(partial(_counted, library, 2), describe="the second story's reading")
         await connection.close()

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from ..settings import ServiceSettings
+from . import dialect
 from .epoch import keep_epoch
 from .instrument import count_queries
 from .liveness import ask_rested
@@ -45,7 +46,7 @@ class Database:
     def at(cls, url: str, *, pool_size: int = 8) -> Self:
         """Make the pool for a URL."""
         engine = create_async_engine(
-            driver_url(url),
+            make_url(driver_url(url)).set(drivername=f"postgresql+{dialect.NAME}"),
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_recycle=1800,

@@ -1,11 +1,14 @@
-"""Counts each statement and its time into the action under way and the metrics (R-OBS-07, R-OBS-10)."""
+"""Counts each statement and its time into the action under way and the metrics (R-OBS-07, R-OBS-10).
+
+A commit is none, nor are the events that go along with it: what it waits for is the disk and the standby.
+"""
 
 import time
 from typing import Any
 
 from sqlalchemy import Engine, event
 
-from ..context import current_action
+from ..context import action_under_way
 from ..observability.metrics import DATABASE_SECONDS
 
 
@@ -18,12 +21,11 @@ def count_queries(engine: Engine) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def stop(connection: Any, *_: Any) -> None:
-        note_query(time.perf_counter() - connection.info.pop("threadly_started", time.perf_counter()))
+        _note_query(time.perf_counter() - connection.info.pop("threadly_started", time.perf_counter()))
 
 
-def note_query(seconds: float) -> None:
-    """Count one question to the database and how long its answer took."""
-    action = current_action()
-    action.database_queries += 1
-    action.database_seconds += seconds
+def _note_query(seconds: float) -> None:
+    if action := action_under_way():
+        action.database_queries += 1
+        action.database_seconds += seconds
     DATABASE_SECONDS.observe(seconds)

@@ -28,12 +28,15 @@ async def run(driver: psycopg.AsyncConnection[Any], calls: Sequence[Call], *, co
     cancelled raises `CancelledError` once it has its answer: the commit happened, or nothing did. Cancelled
     again, or `GRACE` seconds later without an answer, it closes the connection and does not know.
     """
-    if driver.info.encoding != "utf-8":
-        raise psycopg.NotSupportedError(f"this connection speaks {driver.info.encoding}, not UTF-8")
     pgconn = driver.pgconn
+    if pgconn.parameter_status(b"client_encoding") != b"UTF8":
+        raise psycopg.NotSupportedError(f"this connection speaks {driver.info.encoding}, not UTF-8")
+    is_idle = pgconn.transaction_status == TransactionStatus.IDLE
+    if is_idle and not calls:
+        return
     try:
         pgconn.enter_pipeline_mode()
-        if pgconn.transaction_status == TransactionStatus.IDLE:
+        if is_idle:
             # psycopg begins with the first statement that goes through it: there was none.
             pgconn.send_query_params(b"begin", None)
         for call in calls:

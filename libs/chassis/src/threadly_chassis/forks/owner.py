@@ -12,7 +12,7 @@ from ..messaging.publisher import Confirmation, Publisher, Refused
 from ..messaging.subscriptions import service_of
 from ..observability.logging import get_logger
 from ..observability.metrics import RESENT
-from ..outbox.relay import to_message
+from ..outbox.message import to_message
 from ..outbox.store import ROW_COLUMNS, OutboxRow
 from .protocol import CatchUp, CaughtUp, Claim, Claims, ClaimsSettled
 
@@ -41,13 +41,16 @@ where e.agg_type = :aggregate and e.agg_id = :subject and e.event_type = any(cas
 order by e.agg_version desc, e.id desc limit 1
 """)  # noqa: S608 - a constant of this package
 # The same event under another id and in the new epoch: inbox and gate let it pass, and a rebuild finds in
-# the log what readers stand at.
+# the log what readers stand at. When it happened and what it belongs to is as it was.
 _RESTATE = text(f"""
 insert into outbox_event (
     shard, event_id, agg_type, agg_id, agg_version, event_type, schema_major, headers, payload
 )
 select e.shard, :event_id, e.agg_type, e.agg_id, e.agg_version, e.event_type, e.schema_major,
-       e.headers || jsonb_build_object(
+       jsonb_build_object(
+           '{h.CE_TIME}', to_char(e.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           '{h.CE_CORRELATION}', e.event_id::text
+       ) || e.headers || jsonb_build_object(
            '{h.CE_ID}', cast(:event_id as text), '{h.EPOCH}', o.epoch, '{h.RESTATED}', 'yes'
        ),
        e.payload

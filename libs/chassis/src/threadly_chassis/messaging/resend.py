@@ -17,7 +17,7 @@ from ..db import Database
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..observability.metrics import RESENT
-from ..outbox.relay import to_message
+from ..outbox.message import to_message
 from ..outbox.store import ROW_COLUMNS, OutboxRow
 from . import headers as h
 from .connection import BROKER_ERRORS, BrokerConnection

@@ -7,7 +7,7 @@ before version 2 draws its own. Ids of one aggregate are ordered like its versio
 import functools
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from threadly_contracts import Event
 
-from ..context import current_action
+from ..context import action_under_way
 from ..errors import TooLarge
 from ..ids import new_id
 from ..messaging import headers as h
@@ -27,6 +27,8 @@ SHARDS = 16
 MAX_BODY_BYTES = 256 * 1024
 #: A content header is one frame and cannot be split: far under the smallest frame_max in use (128 KiB).
 MAX_HEADER_BYTES = 16 * 1024
+#: What the relay adds: twelve short headers, of which types and owners are as long as we make them.
+_OTHER_HEADERS_BYTES = 1024
 
 
 class Call(NamedTuple):
@@ -67,52 +69,42 @@ def shard_of(aggregate_id: str) -> int:
     return zlib.crc32(aggregate_id.encode()) % SHARDS
 
 
-def event_headers(event: Event, event_id: UUID, version: int, occurred_at: datetime) -> dict[str, str | int]:
-    """Describe an event as CloudEvents 1.0 attributes and ours, with the ids of the action under way.
-
-    Its epoch is not among them: that is the database's, which adds it.
-    """
-    action = current_action()
-    described = {
-        **_known_of(type(event)).headers,
-        h.CE_ID: str(event_id),
-        h.CE_SUBJECT: event.subject,
-        h.CE_TIME: occurred_at.isoformat().replace("+00:00", "Z"),
-        h.CE_SEQUENCE: f"{version:020d}",
-        h.CE_CORRELATION: action.correlation_id or str(event_id),
-        h.AGGREGATE_VERSION: version,
-        **trace_headers(),
-    }
-    if action.causation_id:
-        described[h.CE_CAUSATION] = action.causation_id
+def context_headers() -> dict[str, str]:
+    """The ids of the action under way and of its trace: what of an event's headers no column says."""
+    described = trace_headers()
+    if action := action_under_way():
+        if action.correlation_id:
+            described[h.CE_CORRELATION] = action.correlation_id
+        if action.causation_id:
+            described[h.CE_CAUSATION] = action.causation_id
     return described
 
 
-class _Known(NamedTuple):
-    """What all events of a class have in common."""
+class _Kind(NamedTuple):
+    """What all events of a class have in common; Pydantic's two without the arguments that nobody gives."""
 
-    headers: dict[str, str | int]
+    dump: Callable[[Event], bytes]
+    validate: Callable[[bytes], object]
     aggregate: bytes
     type: bytes
     major: bytes
 
 
 @functools.cache
-def _known_of(kind: type[Event]) -> _Known:
-    headers: dict[str, str | int] = {
-        h.CE_SPECVERSION: "1.0",
-        h.CE_SOURCE: f"/threadly/{kind.owner()}",
-        h.CE_TYPE: kind.type,
-        h.AGGREGATE_TYPE: kind.aggregate,
-        h.SCHEMA: kind.major(),
-    }
-    return _Known(headers, kind.aggregate.encode(), kind.type.encode(), _SMALL(kind.major()))
+def _kind_of(kind: type[Event]) -> _Kind:
+    return _Kind(
+        functools.partial(kind.__pydantic_serializer__.to_json, warnings=False),
+        kind.__pydantic_validator__.validate_json,
+        kind.aggregate.encode(),
+        kind.type.encode(),
+        _SMALL(kind.major()),
+    )
 
 
-def _check_size(event: Event, body: bytes, headers: bytes) -> None:
+def _check_size(event: Event, body: bytes, subject: bytes, headers: bytes) -> None:
     if len(body) > MAX_BODY_BYTES:
         raise EventTooLarge(f"{event.type}: the body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed")
-    if len(headers) > MAX_HEADER_BYTES:
+    if len(headers) + len(subject) + _OTHER_HEADERS_BYTES > MAX_HEADER_BYTES:
         raise EventTooLarge(f"{event.type}: the headers are over {MAX_HEADER_BYTES} bytes")
 
 
@@ -126,23 +118,23 @@ def prepare_append(
     Raises `EventTooLarge` over 256 KiB of body or 16 KiB of headers, and Pydantic's `ValidationError` when
     the event was built around validation (`model_construct`, mutable parts): what was appended can be read.
     """
-    body = event.model_dump_json(warnings=False).encode()
-    type(event).model_validate_json(body)
+    kind = _kind_of(type(event))
+    body = kind.dump(event)
+    kind.validate(body)
     event_id, subject = new_id(), event.subject
-    described = event_headers(event, event_id, version, datetime.now(UTC))
+    described = context_headers()
     if due_at is not None:
         described[h.DUE_AT] = due_at.isoformat()
-    headers = to_json(described)
-    _check_size(event, body, headers)
-    known = _known_of(type(event))
+    headers, aggregate_id = to_json(described), subject.encode()
+    _check_size(event, body, aggregate_id, headers)
     values = (
         _SMALL(shard_of(subject)),
         event_id.bytes,
-        known.aggregate,
-        subject.encode(),
+        kind.aggregate,
+        aggregate_id,
         _BIG(version),
-        known.type,
-        known.major,
+        kind.type,
+        kind.major,
         _JSONB + headers,
         body,
         None if due_at is None else _BIG((due_at - _POSTGRES_EPOCH) // _MICROSECOND),

@@ -9,7 +9,6 @@ import contextlib
 import random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import psycopg
@@ -19,18 +18,16 @@ from aiormq.exceptions import (
     ConnectionSyntaxError,
     ConnectionUnexpectedFrame,
 )
-from pamqp import commands as spec
 
-from ..messaging import headers as h
 from ..messaging.connection import BROKER_ERRORS
 from ..messaging.fault_points import RELAY_AFTER_CONFIRMS, RELAY_BEFORE_PUBLISH, fault_point
-from ..messaging.publisher import Confirmation, Outgoing, Publisher, Unencodable
-from ..messaging.topology import EVENTS_EXCHANGE
+from ..messaging.publisher import Confirmation, Publisher, Unencodable
 from ..observability.errors import capture
 from ..observability.logging import get_logger
 from ..observability.metrics import OUTBOX_PUBLISHED, RELAY_CONFIRM_SECONDS
 from ..tasks import end_tasks, only_own_cancellation, wait_until
 from .append import SHARDS
+from .message import to_message
 from .notifier import CHANNEL
 from .store import OutboxRow, OutboxStore
 
@@ -48,21 +45,6 @@ _REST = (0.5, 2.0)
 _POISON = (ChannelPreconditionFailed, ConnectionFrameError, ConnectionSyntaxError, ConnectionUnexpectedFrame)
 
 _log = get_logger(__name__)
-
-
-def to_message(row: OutboxRow) -> Outgoing:
-    """Put an outbox row into a message: the body is sent bit for bit as it was appended."""
-    properties = spec.Basic.Properties(
-        app_id=row.event_type.split(".")[1] if "." in row.event_type else "",
-        content_type="application/json",
-        correlation_id=row.headers.get(h.CE_CORRELATION),
-        delivery_mode=2,
-        headers=row.headers,
-        message_id=row.event_id,
-        message_type=row.event_type,
-        timestamp=datetime.fromtimestamp(row.appended_at, UTC),
-    )
-    return Outgoing(EVENTS_EXCHANGE, row.event_type.removeprefix("threadly."), properties, bytes(row.payload))
 
 
 class _Sent(NamedTuple):

@@ -6,7 +6,6 @@ to, and later rebuilds find it there.
 
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -17,7 +16,7 @@ from threadly_contracts import Event
 from ..db import Database
 from ..ids import new_id
 from ..messaging import headers as h
-from ..outbox.append import event_headers, shard_of
+from ..outbox.append import context_headers, shard_of
 
 #: Given a service's dependencies, yields an event per aggregate that says how it stands, and its version.
 Snapshot = Callable[[Any], AsyncIterator[tuple[Event, int]]]
@@ -59,17 +58,15 @@ async def _append(db: Database, chunk: Collection[tuple[Event, int]], wanted: Co
 
 
 async def _append_one(session: AsyncSession, event: Event, version: int, wanted: Collection[str]) -> None:
-    event_id = new_id()
-    described = event_headers(event, event_id, version, datetime.now(UTC)) | {h.RESTATED: "yes"}
     row = {
         "shard": shard_of(event.subject),
-        "event_id": event_id,
+        "event_id": new_id(),
         "agg_type": event.aggregate,
         "agg_id": event.subject,
         "agg_version": version,
         "event_type": event.type,
         "schema_major": event.major(),
-        "headers": json.dumps(described),
+        "headers": json.dumps(context_headers() | {h.RESTATED: "yes"}),
         "payload": event.model_dump_json(warnings=False).encode(),
         "wanted": list(wanted),
         "epoch": h.EPOCH,

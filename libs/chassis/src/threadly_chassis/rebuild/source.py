@@ -25,7 +25,7 @@ from ..messaging.handling import HasDatabase
 from ..messaging.publisher import Confirmation, Outgoing, Publisher, Refused
 from ..observability.errors import capture
 from ..observability.logging import get_logger
-from ..outbox.relay import to_message
+from ..outbox.message import to_message
 from ..outbox.store import ROW_COLUMNS, OutboxRow
 from ..tasks import only_own_cancellation
 from .checksum import CHECKSUM
@@ -259,6 +259,5 @@ async def _fetch(session: AsyncSession, source: RowMapping) -> list[OutboxRow]:
 
 def to_reader(row: OutboxRow, consumer: str, rebuild_id: UUID) -> Outgoing:
     """The event as it was sent, for one reader's queue, marked with the rebuild."""
-    message = to_message(row)
-    message.properties.headers = {**row.headers, h.REBUILD_ID: str(rebuild_id)}
-    return message._replace(exchange="", routing_key=consumer)
+    marked = row._replace(headers=row.headers | {h.REBUILD_ID: str(rebuild_id)})
+    return to_message(marked)._replace(exchange="", routing_key=consumer)

@@ -1,6 +1,5 @@
 """Letters to rehearse, and what a service says of them without a broker between."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,20 +15,21 @@ from ..messaging.incoming import Incoming
 from ..messaging.rehearsal import Rehearsal, request
 from ..messaging.rehearsing import REHEARSAL_DEADLINE, Rehearsing
 from ..messaging.subscriptions import Subscriptions
-from ..outbox.append import event_headers
+from ..outbox.message import to_message
+from .rows import row_of
 
 
 def letter_of(
     event: Event, *, version: int = 1, event_id: UUID | None = None, **headers: Any
 ) -> StoredMessage:
     """An event as operations keeps it after its consumer gave it up; other headers by the names of `h`."""
-    described = event_headers(event, event_id or new_id(), version, datetime.now(UTC))
+    sent = to_message(row_of(event, version, event_id))
+    described, message_id = sent.properties.headers or {}, sent.properties.message_id
     extra = {getattr(h, name): value for name, value in headers.items()}
-    message_id = str(described[h.CE_ID])
     return StoredMessage(
         {"message_id": message_id, "message_type": event.type},
         {**described, h.ATTEMPT: 6, h.DEAD_REASON: "retries-exhausted", **extra},
-        event.model_dump_json().encode(),
+        sent.body,
     )
 
 

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from ...messaging.publisher import Outgoing, Publisher
-from ...outbox.relay import to_message
+from ...outbox.message import to_message
 from ...outbox.store import ROW_COLUMNS, OutboxRow
 from .harness import House, Library
 
