@@ -23,6 +23,13 @@ from threadly_chassis.testing.library.setback import (
 pytestmark = pytest.mark.integration
 
 COPIES = "reader.copies"
+#: Of what was restated: is it still said to have happened, and in whose course, as the original was?
+_AS_IT_WAS = """
+select (again.headers ->> 'cloudEvents:time')::timestamptz = first.created_at,
+       again.headers ->> 'cloudEvents:correlationid' = first.event_id::text
+from outbox_event again join outbox_event first using (agg_id, agg_version)
+where again.headers ? 't-restated' and not first.headers ? 't-restated'
+"""
 
 
 def _outcomes(outcome: str) -> float:
@@ -64,6 +71,7 @@ async def test_what_nobody_touches_again_is_healed(library: Library) -> None:
         await _settled(library)
     assert await library.truth() == truth
     assert _outcomes("forked") == forked + 2
+    assert await library.author.query(_AS_IT_WAS) == [(True, True), (True, True)]
     # The owner's next word is the next version, and nobody's inbox or gate is in its way.
     async with library.working():
         await library.tell("a", "b", "c")
