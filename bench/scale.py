@@ -13,6 +13,7 @@ class Scale:
     consumed_events: int
     one_by_one_events: int
     append_seconds: float
+    append_rounds: int
     send_seconds: float
     send_rounds: int
     latency_seconds: float
@@ -33,7 +34,8 @@ QUICK = Scale(
     gathered_events=2_000,
     consumed_events=8_000,
     one_by_one_events=1_000,
-    append_seconds=2.0,
+    append_seconds=0.5,
+    append_rounds=12,
     send_seconds=1.0,
     send_rounds=6,
     latency_seconds=5.0,
@@ -51,7 +53,8 @@ FULL = Scale(
     gathered_events=8_000,
     consumed_events=20_000,
     one_by_one_events=3_000,
-    append_seconds=6.0,
+    append_seconds=0.7,
+    append_rounds=60,
     send_seconds=1.0,
     send_rounds=60,
     latency_seconds=20.0,

@@ -56,7 +56,7 @@ async def measure(servers: Servers, scale: Scale) -> list[Verdict]:
                 WITHOUT: lambda: _load(here, scale.append_seconds, _nothing),
                 ONE_ROW: lambda: _load(here, scale.append_seconds, _one_row),
             },
-            scale.rounds,
+            scale.append_rounds,
         )
     each = (1 / rounds.median(WITH) - 1 / rounds.median(WITHOUT)) * 1000
     return [
