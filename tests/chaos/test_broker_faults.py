@@ -140,7 +140,7 @@ async def test_f39_a_queue_that_is_gone_keeps_nobody_elses_messages_waiting(
         await patiently(lambda: _spent(cluster), describe="four events on the second step of the ladder")
         await cluster.delete_queue("specimen.outside")
         await patiently(lambda: _effects(cluster, 5), describe="the other consumer's ladder")
-        await patiently(lambda: _stuck(cluster, wait, 4), describe="four letters stuck but kept")
+        await patiently(lambda: _stuck(cluster, wait), describe="letters stuck but kept")
         await cluster.apply_topology()
         await cluster.verify()
 
@@ -149,10 +149,12 @@ async def _spent(cluster: Cluster) -> bool:
     return await cluster.specimen.query("select remaining from consumer_fault") == [(0,)]
 
 
-def _stuck(cluster: Cluster, queue: str, count: int) -> bool:
-    """Whether the broker holds messages that are neither ready nor delivered: a monitor's formula."""
+def _stuck(cluster: Cluster, queue: str) -> bool:
+    """Whether all that the broker holds there is neither ready nor delivered: a monitor's formula.
+
+    How many they are is chance: the first to wait may be home again before its queue is deleted.
+    """
     seen = cluster.standing(queue)
-    held = seen["messages"] - seen["messages_ready"] - seen["messages_unacknowledged"]
-    if held != count:
+    if not seen["messages"] or seen["messages_ready"] or seen["messages_unacknowledged"]:
         raise AssertionError(seen)
     return True

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pamqp import encode
 from pydantic import ValidationError
 
 from threadly_chassis.context import ActionContext, begin_action
@@ -15,8 +16,16 @@ from threadly_chassis.http.problems import status_of
 from threadly_chassis.observability.metrics import EVENTS_APPENDED
 from threadly_chassis.observability.tracing import configure_tracing, span
 from threadly_chassis.outbox import EventTooLarge
-from threadly_chassis.outbox.append import MAX_BODY_BYTES, shard_of
+from threadly_chassis.outbox.append import (
+    _OTHER_HEADERS_BYTES,
+    MAX_BODY_BYTES,
+    MAX_HEADER_BYTES,
+    prepare_append,
+    shard_of,
+)
+from threadly_chassis.outbox.message import to_message
 from threadly_chassis.testing import eventually
+from threadly_chassis.testing.rows import row_of
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import NoteWritten
 
@@ -81,6 +90,16 @@ async def test_headers_over_16_kib_are_refused(specimen: Specimen) -> None:
     with pytest.raises(EventTooLarge, match="headers"):
         async with specimen.db.transaction() as tx:
             await tx.publish(NoteWritten(note_id="n" * 16_384, says=""), version=1)
+
+
+def test_the_longest_subject_fits_with_all_that_the_relay_adds() -> None:
+    """The bound is checked before the other headers are made: the room that is left for them suffices."""
+    longest = MAX_HEADER_BYTES - _OTHER_HEADERS_BYTES - len("{}")
+    prepare_append(NoteWritten(note_id="n" * longest, says=""), version=1)
+    with pytest.raises(EventTooLarge, match="headers"):
+        prepare_append(NoteWritten(note_id="n" * (longest + 1), says=""), version=1)
+    headers = to_message(row_of(NoteWritten(note_id="n" * longest, says=""), 1)).properties.headers
+    assert len(encode.field_table(headers or {})) <= MAX_HEADER_BYTES
 
 
 async def test_an_event_built_around_validation_is_refused(specimen: Specimen) -> None:

@@ -1,9 +1,11 @@
-"""SQLAlchemy's dialect for psycopg, except that its commit goes out by our pipeline and takes calls along.
+"""SQLAlchemy's dialect for psycopg, `postgresql+threadly://`, for tasks that may be cancelled anywhere.
 
-It is `postgresql+threadly://`. Only the commit is ours, for only a commit must not be called off: psycopg
-answers the cancellation of its task with a cancel request (`pipeline` says what that does to a commit).
+A commit goes out by our pipeline, and takes calls along: it must not be called off, and psycopg answers the
+cancellation of its task with a cancel request (`pipeline` says what that does to a commit). And a connection
+that is being made read-only is closed when that is cancelled.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,7 +37,7 @@ def going_along(calls: list[Call]) -> Iterator[list[Call]]:
 
 
 class Dialect(PGDialectAsync_psycopg):
-    """Commits by `pipeline.run`."""
+    """Commits by `pipeline.run`; leaves no connection half changed."""
 
     supports_statement_cache = True
 
@@ -51,6 +53,19 @@ class Dialect(PGDialectAsync_psycopg):
         calls = waiting.copy()
         waiting.clear()
         connection.run_async(lambda driver: _commit(driver, calls))
+
+    def set_readonly(self, connection: Any, value: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
+        """Make a connection read-only, or writable again; cancelled, it closes it.
+
+        SQLAlchemy notes that it has to be undone when this has returned. psycopg sets it first and yields to
+        a busy loop then: who was cancelled there (F21's long form) left the pool a connection that refused
+        every write for half an hour.
+        """
+        try:
+            super().set_readonly(connection, value)  # type: ignore[no-untyped-call]
+        except asyncio.CancelledError:
+            connection.driver_connection.pgconn.finish()
+            raise
 
 
 async def _commit(driver: psycopg.AsyncConnection[Any], calls: Sequence[Call]) -> None:

@@ -70,7 +70,10 @@ def shard_of(aggregate_id: str) -> int:
 
 
 def context_headers() -> dict[str, str]:
-    """The ids of the action under way and of its trace: what of an event's headers no column says."""
+    """The ids of the action under way and of its trace: what of an event's headers no column says.
+
+    Its epoch is not among them: that is the database's, which adds it.
+    """
     described = trace_headers()
     if action := action_under_way():
         if action.correlation_id:
