@@ -21,11 +21,8 @@ def count_queries(engine: Engine) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def stop(connection: Any, *_: Any) -> None:
-        _note_query(time.perf_counter() - connection.info.pop("threadly_started", time.perf_counter()))
-
-
-def _note_query(seconds: float) -> None:
-    if action := action_under_way():
-        action.database_queries += 1
-        action.database_seconds += seconds
-    DATABASE_SECONDS.observe(seconds)
+        seconds = time.perf_counter() - connection.info.pop("threadly_started", time.perf_counter())
+        if action := action_under_way():
+            action.database_queries += 1
+            action.database_seconds += seconds
+        DATABASE_SECONDS.observe(seconds)
