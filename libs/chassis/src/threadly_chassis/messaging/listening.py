@@ -2,6 +2,8 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
@@ -19,6 +21,9 @@ class ControlListener(ABC):
 
     #: Requests that a listener holds; the rest stays with the broker, for others.
     prefetch = 16
+    #: After so long without a request the subscription is renewed: a broker does not always say that one has
+    #: ended, nor sends what it counts as delivered (`watchdog`).
+    quiet_seconds = 60.0
 
     def __init__(self, queue: str, connection: BrokerConnection) -> None:
         self._queue = queue
@@ -48,21 +53,40 @@ class ControlListener(ABC):
                 wait = min(wait * 2, longest)
 
     async def _listen(self) -> None:
+        """Take what is asked, until there is an end or it has been quiet for a while."""
         connection = await self._connection.get()
         requests: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         async with connection.channel() as channel:
             await channel.set_qos(prefetch_count=self.prefetch)
             queue = await channel.get_queue(self._queue)
+            cancelled = asyncio.Event()
+            underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
             await queue.consume(requests.put)
-            ends = [asyncio.ensure_future(channel.closed()), asyncio.create_task(self._ending.wait())]
+            ends = [
+                asyncio.ensure_future(channel.closed()),
+                asyncio.create_task(self._ending.wait()),
+                asyncio.create_task(cancelled.wait()),
+            ]
             try:
-                while not any(end.done() for end in ends):
-                    taking = asyncio.create_task(requests.get())
-                    await asyncio.wait([taking, *ends], return_when=asyncio.FIRST_COMPLETED)
-                    if taking.done():
-                        await self.take(taking.result())
-                    else:
-                        taking.cancel()
+                while request := await self._next(requests, ends):
+                    await self.take(request)
             finally:
                 for end in ends:
                     end.cancel()
+        if cancelled.is_set():
+            raise ConnectionError("the broker ended the subscription")
+
+    async def _next(
+        self, requests: asyncio.Queue[AbstractIncomingMessage], ends: Sequence[asyncio.Future[Any]]
+    ) -> AbstractIncomingMessage | None:
+        """The next request; None at an end, or when none came. What is not taken stays the broker's."""
+        taking = asyncio.create_task(requests.get())
+        try:
+            await asyncio.wait(
+                [taking, *ends], timeout=self.quiet_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            is_end = not taking.done() or any(end.done() for end in ends)
+            return None if is_end else taking.result()
+        finally:
+            taking.cancel()
