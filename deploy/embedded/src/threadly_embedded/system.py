@@ -104,7 +104,7 @@ class System:
     def declare_topology(self) -> str:
         """Declare every exchange, queue and binding, so that no event of a first start goes unheard."""
         listening = [p for p in map(package_of, SERVICES) if find_spec(f"{p}.subscriptions")]
-        return self._tool("topology", "threadly_chassis.messaging.topology", "apply", *listening)
+        return self._tool("topology", "threadly_chassis.messaging.topology_cli", "apply", *listening)
 
     def _tool(self, name: str, module: str, *arguments: str) -> str:
         # One process for all services: most of the time goes into importing, once.

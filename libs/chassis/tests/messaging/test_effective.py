@@ -9,7 +9,7 @@ from pamqp.common import FieldTable
 
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.effective import probe, probe_topology
-from threadly_chassis.messaging.topology import Topology, main
+from threadly_chassis.messaging.topology import Topology
 
 pytestmark = pytest.mark.integration
 
@@ -82,13 +82,3 @@ async def test_the_probe_sees_a_broker_that_does_something_else(
     monkeypatch.setattr("threadly_chassis.messaging.effective._PATIENCE", 1.5)
     findings = await probe(connection, _with(probe_topology(), suffix, **changed))
     assert said in [str(finding) for finding in findings if not finding.holds]
-
-
-def test_topology_check_asks_the_broker_too(
-    vhost: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("THREADLY_AMQP_URL", vhost)
-    assert main(["apply", "threadly_chassis.testing.specimen"]) == 0
-    assert main(["check", "threadly_chassis.testing.specimen"]) == 0
-    said = capsys.readouterr().out
-    assert "a requeued message goes: to the head" in said

@@ -10,33 +10,13 @@ from pamqp import commands as spec
 from threadly_chassis.messaging.connection import BrokerConnection
 from threadly_chassis.messaging.ladder import Ladder
 from threadly_chassis.messaging.publisher import Outgoing
-from threadly_chassis.messaging.topology import Queue, Topology, apply_patiently, main
+from threadly_chassis.messaging.topology import Queue, Topology, apply_patiently
 from threadly_chassis.testing import eventually
 from threadly_chassis.testing.proxy import TcpProxy
 from threadly_chassis.testing.specimen.harness import Specimen
 from threadly_chassis.testing.specimen.service import SUBSCRIPTIONS
 
 LADDER = Ladder(("200ms", "400ms"))
-
-
-def test_the_plan_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "threadly_chassis.testing.specimen"]) == 0
-    plan = capsys.readouterr().out
-    for line in (
-        "exchange t.events (topic) alternate-exchange=t.unrouted",
-        "bind t.events --specimen.note_written.v1--> specimen.every",
-        "bind t.dlx --specimen.every.dlq--> specimen.every.dlq",
-        "exchange specimen.outside.wait.1h (fanout)",
-        "bind t.control --rehearse.specimen--> specimen.rehearse",
-        "bind t.events --operations.rebuild_requested.v1--> specimen.rebuild-control",
-    ):
-        assert line in plan
-    assert len([line for line in plan.splitlines() if line.startswith("queue ")]) == 3 + 4 * 7
-
-
-def test_a_wrong_verb_is_answered_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["destroy", "threadly_chassis.testing.specimen"]) == 2
-    assert "plan|apply|check" in capsys.readouterr().err
 
 
 @pytest.mark.integration

@@ -1,16 +1,12 @@
 """Exchanges, queues and bindings: computed from the subscriptions, declared from this one place.
 
-`python -m threadly_chassis.messaging.topology plan|apply|check threadly_<service>`. The arguments mean the
-same on RabbitMQ 3.10 and 4.x and need no plugin. They cannot be changed on a living queue: a new argument is
-a new queue name. `check` also tries out what the broker really does with them (`effective`).
+The arguments mean the same on RabbitMQ 3.10 and 4.x and need no plugin. They cannot be changed on a living
+queue: a new argument is a new queue name. `threadly topology` shows, applies and checks it (`topology_cli`).
 """
 
 import asyncio
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from time import monotonic
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -21,9 +17,7 @@ from aiormq.exceptions import (
 )
 from pamqp.common import FieldTable
 
-from ..rebuild.control import with_rebuild_control
 from .connection import BrokerConnection
-from .discards import with_discards
 from .ladder import Ladder
 from .subscriptions import AnyConsumer, Subscriptions
 
@@ -226,42 +220,3 @@ async def apply_patiently(topology: Topology, connection: BrokerConnection, seco
 
 def _shown(arguments: Mapping[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(arguments.items()))
-
-
-async def _run(verb: str, topology: Topology, url: str) -> int:
-    from .effective import probe  # noqa: PLC0415 - it tries out a topology, so it imports this module
-
-    connection = BrokerConnection(url, "threadly topology")
-    try:
-        if verb == "apply":
-            await apply_patiently(topology, connection)
-            return 0
-        problems = await topology.check(await connection.get())
-        findings = await probe(await connection.get())
-    finally:
-        await connection.close()
-    for line in (*problems, *findings):
-        sys.stdout.write(f"{line}\n")
-    return 1 if problems or not all(finding.holds for finding in findings) else 0
-
-
-def main(arguments: list[str]) -> int:
-    """Plan, apply or check the topology of the packages named; returns the exit code."""
-    if len(arguments) < 2 or arguments[0] not in {"plan", "apply", "check"}:  # noqa: PLR2004 - a verb and a package
-        sys.stderr.write(f"usage: python -m {__spec__.name} plan|apply|check threadly_<service> …\n")
-        return 2
-    verb, *packages = arguments
-    ladder = Ladder(os.environ.get("THREADLY_RETRY_LADDER", "5s,30s,2m,10m,1h").split(","))
-    tables = [
-        with_discards(with_rebuild_control(import_module(f"{package}.subscriptions").SUBSCRIPTIONS))
-        for package in packages
-    ]
-    topology = Topology(tables, ladder)
-    if verb == "plan":
-        sys.stdout.write("\n".join(topology.plan()) + "\n")
-        return 0
-    return asyncio.run(_run(verb, topology, os.environ["THREADLY_AMQP_URL"]))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -164,7 +164,7 @@ def check_topology(packages: Packages) -> None:
 
 
 def _run_topology(verb: str, packages: list[str]) -> None:
-    from threadly_chassis.messaging.topology import main as run_topology  # noqa: PLC0415 - as above
+    from threadly_chassis.messaging.topology_cli import main as run_topology  # noqa: PLC0415 - as above
 
     raise typer.Exit(run_topology([verb, *packages]))
 

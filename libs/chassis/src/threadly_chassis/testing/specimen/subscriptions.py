@@ -1,4 +1,4 @@
-"""Where `threadly_chassis.messaging.topology` looks for a service's table."""
+"""Where `threadly_chassis.messaging.topology_cli` looks for a service's table."""
 
 from .service import SUBSCRIPTIONS
 

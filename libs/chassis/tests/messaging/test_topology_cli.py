@@ -1,0 +1,215 @@
+"""`threadly topology plan|apply|check`: what it says, and its exit codes."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from threadly_chassis.messaging.management import Management
+from threadly_chassis.messaging.topology_cli import main
+from threadly_chassis.testing.ports import free_port
+
+SPECIMEN = "threadly_chassis.testing.specimen"
+
+#: What somebody does to the broker behind our back, and the line that says so.
+_Meddling = Callable[[Management, str], Any]
+
+
+def _unbind(management: Management, vhost: str) -> None:
+    key = "specimen.note_written.v1"
+    management.call("DELETE", f"bindings/{vhost}/e/t.events/q/specimen.every/{key}")
+
+
+def _bind(management: Management, vhost: str) -> None:
+    management.call(
+        "POST", f"bindings/{vhost}/e/t.events/q/specimen.every", {"routing_key": "specimen.gone.v1"}
+    )
+
+
+def _limit(kind: str, pattern: str, **others: int) -> _Meddling:
+    def set_it(management: Management, vhost: str) -> None:
+        for name, definition, priority in (("other", {"max-in-memory-length": 1}, 0), ("tight", others, 1)):
+            management.call(
+                "PUT",
+                f"{kind}/{vhost}/{name}",
+                {"pattern": pattern, "definition": definition, "apply-to": "queues", "priority": priority},
+            )
+
+    return set_it
+
+
+@pytest.fixture
+def broker(vhost: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of an empty virtual host that the settings name."""
+    monkeypatch.setenv("THREADLY_AMQP_URL", vhost)
+    monkeypatch.setenv("THREADLY_AMQP_MANAGEMENT_URL", os.environ["THREADLY_TEST_AMQP_MANAGEMENT_URL"])
+    return urlsplit(vhost).path[1:]
+
+
+@pytest.fixture
+def management() -> Management:
+    return Management(os.environ["THREADLY_TEST_AMQP_MANAGEMENT_URL"])
+
+
+def test_the_plan_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", SPECIMEN]) == 0
+    plan = capsys.readouterr().out
+    for line in (
+        "exchange t.events (topic) alternate-exchange=t.unrouted",
+        "bind t.events --specimen.note_written.v1--> specimen.every",
+        "bind t.dlx --specimen.every.dlq--> specimen.every.dlq",
+        "exchange specimen.outside.wait.1h (fanout)",
+        "bind t.control --rehearse.specimen--> specimen.rehearse",
+        "bind t.events --operations.rebuild_requested.v1--> specimen.rebuild-control",
+    ):
+        assert line in plan
+    assert len([line for line in plan.splitlines() if line.startswith("queue ")]) == 3 + 4 * 7
+
+
+@pytest.mark.parametrize("arguments", [(), ("check",), ("destroy", SPECIMEN)])
+def test_what_is_no_command_is_answered_with_the_usage(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "usage: topology plan|apply|check threadly_<service> …\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "package", "said"),
+    [
+        ("THREADLY_AMQP_URL", None, SPECIMEN, "THREADLY_AMQP_URL is not set"),
+        ("THREADLY_AMQP_URL", "nonsense", SPECIMEN, "no broker answers at THREADLY_AMQP_URL"),
+        (
+            "THREADLY_AMQP_URL",
+            "amqp://u:secret@127.0.0.1:1/",
+            SPECIMEN,
+            "no broker answers at THREADLY_AMQP_URL",
+        ),
+        ("THREADLY_RETRY_LADDER", "5s,soon", SPECIMEN, "THREADLY_RETRY_LADDER: 'soon' is not a wait"),
+        (
+            "THREADLY_RETRY_LADDER",
+            "5s",
+            "threadly_nothing",
+            "threadly_nothing is no service with subscriptions",
+        ),
+        (
+            "THREADLY_RETRY_LADDER",
+            "5s",
+            "threadly_chassis",
+            "threadly_chassis is no service with subscriptions",
+        ),
+    ],
+)
+def test_what_stands_in_the_way_is_said_in_a_line(
+    setting: str,
+    value: str | None,
+    package: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if value is None:
+        monkeypatch.delenv(setting, raising=False)
+    else:
+        monkeypatch.setenv(setting, value)
+    assert main(["check", package]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"topology: {said}"), error
+    assert error.count("\n") == 1
+    assert "secret" not in error
+
+
+@pytest.mark.integration
+def test_a_wrong_password_is_said_to_be_one(
+    broker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = urlsplit(os.environ["THREADLY_AMQP_URL"])
+    monkeypatch.setenv("THREADLY_AMQP_URL", f"amqp://nobody:guess@{parts.hostname}:{parts.port}/{broker}")
+    for verb in ("apply", "check"):
+        assert main([verb, SPECIMEN]) == 1
+        said = capsys.readouterr().err
+        assert said == "topology: the broker refuses the user and password of THREADLY_AMQP_URL\n"
+
+
+@pytest.mark.integration
+def test_apply_names_what_is_there_with_other_arguments(
+    broker: str, management: Management, capsys: pytest.CaptureFixture[str]
+) -> None:
+    management.call("PUT", f"queues/{broker}/specimen.every", {"durable": True})
+    assert main(["apply", SPECIMEN]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("topology: the broker has it with other arguments: ")
+    assert "specimen.every" in said
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("broker")
+def test_check_is_content_with_what_apply_has_made(capsys: pytest.CaptureFixture[str]) -> None:
+    """F48: and it has asked the broker what it does, too."""
+    assert main(["apply", SPECIMEN]) == 0
+    assert main(["check", SPECIMEN]) == 0
+    said = capsys.readouterr().out
+    assert "a requeued message goes: to the head" in said
+    assert "binding" not in said
+    assert "policy" not in said
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("meddle", "said"),
+    [
+        (_unbind, "binding t.events --specimen.note_written.v1--> specimen.every is missing"),
+        (_bind, "binding t.events --specimen.gone.v1--> specimen.every is not planned"),
+        (
+            _limit("policies", r"^specimen\.every\.dlq$", **{"max-length": 10}),
+            "queue specimen.every.dlq has max-length=10 by the policy tight",
+        ),
+        (
+            _limit("operator-policies", "newest$", **{"message-ttl": 1000}),
+            "queue specimen.newest has message-ttl=1000 by the policy tight",
+        ),
+        (
+            # A named group in Perl's way, which Erlang reads and Python does not.
+            _limit("policies", "(?<queue>outside)$", **{"max-length": 10}),
+            "queue specimen.outside has max-length=10 by the policy tight",
+        ),
+    ],
+    ids=["a binding removed", "a binding left behind", "a limit", "a time to live", "an unreadable pattern"],
+)
+def test_check_names_what_declaring_cannot_see(
+    meddle: _Meddling, said: str, broker: str, management: Management, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F10 where nobody would notice: other consumers want the type, so nothing is unrouted."""
+    assert main(["apply", SPECIMEN]) == 0
+    meddle(management, broker)
+    assert main(["check", SPECIMEN]) == 1
+    assert said in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("broker")
+def test_apply_binds_again_what_somebody_has_unbound(broker: str, management: Management) -> None:
+    assert main(["apply", SPECIMEN]) == 0
+    _unbind(management, broker)
+    assert main(["apply", SPECIMEN]) == 0
+    assert main(["check", SPECIMEN]) == 0
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("broker")
+def test_check_says_when_it_could_not_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", SPECIMEN]) == 0
+    monkeypatch.delenv("THREADLY_AMQP_MANAGEMENT_URL")
+    assert main(["check", SPECIMEN]) == 0
+    said = "bindings and policies: not looked at, THREADLY_AMQP_MANAGEMENT_URL is not set"
+    assert said in capsys.readouterr().out.splitlines()
+    where = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("THREADLY_AMQP_MANAGEMENT_URL", f"http://somebody:secret@{where}")
+    assert main(["check", SPECIMEN]) == 1
+    out = capsys.readouterr().out
+    assert f"bindings and policies: http://{where} does not answer" in out
+    assert "secret" not in out
