@@ -88,14 +88,16 @@ async def test_the_rate_is_kept(library: Library) -> None:
         for _ in range(5):
             await library.tell(*STORIES)
         await _copied(library)
+        [(before,)] = await library.author.query("select clock_timestamp()")
         await library.verdict(rebuild := await library.request(rate=50))
-    [(seconds,)] = await library.author.query(
-        "select extract(epoch from max(created_at) - min(created_at)) from outbox_event "
-        "where agg_id = :id and event_type like '%rebuild_%ed.v1' and event_type not like '%requested%'",
+    [streamed] = await library.author.query(
+        "select created_at - :before from outbox_event where agg_id = :id and event_type like '%streamed%'",
         id=str(rebuild),
+        before=before,
     )
-    # 100 events: the first batch of 5 at once, the last 5 have 1.9 s before them.
-    assert 1.7 < float(seconds) < 6
+    # 100 events: the first batch of 5 at once, the last 5 have 1.9 s before them. The rate is a bound: how
+    # much longer it takes is the machine's affair.
+    assert streamed[0] >= timedelta(seconds=1.9)
 
 
 async def test_without_snapshots_dropped_history_makes_a_difference(library: Library) -> None:
