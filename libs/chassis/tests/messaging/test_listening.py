@@ -80,10 +80,7 @@ async def listener(place: _Place, vhost: str) -> AsyncIterator[_Listener]:
 async def test_a_queue_that_was_away_is_listened_to_again(place: _Place, listener: _Listener) -> None:
     """F27 for the questions: a gap's events would never have been asked for again."""
     listener.quiet_seconds = 3600
-    await place.delete()
-    await place.declare()
-    await place.ask(b"late")
-    await eventually(lambda: listener.heard == [b"late"], timeout=10, describe="the question")
+    await _hears_what_follows(place, listener)
 
 
 async def test_a_listener_whom_nobody_tells_subscribes_anew(
@@ -95,6 +92,10 @@ async def test_a_listener_whom_nobody_tells_subscribes_anew(
         """As if it had not come."""
 
     monkeypatch.setattr(Channel, "_on_cancel_frame", say_nothing)
+    await _hears_what_follows(place, listener)
+
+
+async def _hears_what_follows(place: _Place, listener: _Listener) -> None:
     await place.delete()
     await place.declare()
     await place.ask(b"late")
