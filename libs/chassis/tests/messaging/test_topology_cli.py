@@ -134,6 +134,27 @@ def test_a_wrong_password_is_said_to_be_one(
 
 
 @pytest.mark.integration
+def test_a_user_who_may_not_declare_is_told_so(
+    broker: str,
+    management: Management,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parts, user = urlsplit(os.environ["THREADLY_AMQP_URL"]), f"reader-{broker}"
+    management.call("PUT", f"users/{user}", {"password": "secret", "tags": ""})
+    management.call("PUT", f"permissions/{broker}/{user}", {"configure": "", "write": "", "read": ".*"})
+    monkeypatch.setenv("THREADLY_AMQP_URL", f"amqp://{user}:secret@{parts.hostname}:{parts.port}/{broker}")
+    try:
+        assert main(["apply", SPECIMEN]) == 1
+    finally:
+        management.call("DELETE", f"users/{user}")
+    said = capsys.readouterr().err
+    assert said.startswith("topology: the broker refuses it: ")
+    assert "ACCESS_REFUSED" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.integration
 def test_apply_names_what_is_there_with_other_arguments(
     broker: str, management: Management, capsys: pytest.CaptureFixture[str]
 ) -> None:

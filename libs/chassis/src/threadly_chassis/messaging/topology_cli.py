@@ -14,7 +14,12 @@ from importlib import import_module
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from aiormq.exceptions import AMQPError, ChannelPreconditionFailed, ProbableAuthenticationError
+from aiormq.exceptions import (
+    AMQPChannelError,
+    AMQPError,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
 
 from ..rebuild.control import with_rebuild_control
 from .bindings import differences
@@ -87,6 +92,8 @@ async def _asked(verb: str, topology: Topology) -> tuple[list[str], bool]:
         raise _Refused(f"the broker refuses the user and password of {_BROKER}") from None
     except ChannelPreconditionFailed as different:
         raise _Refused(f"the broker has it with other arguments: {different.args[0]}") from None
+    except AMQPChannelError as refused:
+        raise _Refused(f"the broker refuses it: {refused}") from None
     except (AMQPError, OSError, ValueError) as broken:
         raise _Refused(f"no broker answers at {_BROKER}: {type(broken).__name__}") from None
     finally:
