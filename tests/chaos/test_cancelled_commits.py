@@ -28,8 +28,7 @@ async def server(server_folder: Path) -> AsyncIterator[BreakablePostgres]:
 
 async def _wait_for(server: BreakablePostgres, standby: str) -> None:
     """Let commits wait for a standby of this name; for none when it is empty."""
-    for statement in (f"alter system set synchronous_standby_names = '{standby}'", "select pg_reload_conf()"):
-        await asyncio.to_thread(server.server.sql, statement)
+    await asyncio.to_thread(server.server.hold_commits_for, standby)
 
 
 async def _write(db: Database, note: str) -> None:

@@ -58,8 +58,7 @@ class Standby(Postgres):
 
     def hold_commits(self) -> None:
         """Let the primary answer no commit, and show it to nobody, before this server has it on disk."""
-        self.primary.sql(f"alter system set synchronous_standby_names = '{_NAME}'")
-        self.primary.sql("select pg_reload_conf()")
+        self.primary.hold_commits_for(_NAME)
 
     def check_holds_commits(self) -> None:
         """Raise :class:`NotReadyError` while the primary does not wait for this server yet."""

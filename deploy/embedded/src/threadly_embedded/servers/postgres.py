@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..program import Program
 from ..shell import run
 
 ADMIN = "threadly_admin"
+_SETTLE_SECONDS = 30.0
 
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 _FAST = {
@@ -96,6 +98,24 @@ class Postgres:
         if not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{role}'"):  # noqa: S608 - see above
             self.sql(f"CREATE DATABASE {role} OWNER {role}")
         self.sql(f"REVOKE CONNECT, TEMPORARY ON DATABASE {role} FROM PUBLIC")
+
+    def hold_commits_for(self, standbys: str) -> None:
+        """Answer no commit, and show it to nobody, before one of these standbys has it; for none when empty.
+
+        Returns when that holds; raises :class:`LauncherError` when it does not within half a minute. Each
+        process takes a new setting up in its own time, and whether commits wait at all is the checkpointer's
+        to say: one a moment after the reload was seen to wait for nobody (1 of 40 on a busy machine).
+        """
+        self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{standbys}'")
+        self.sql("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        # A new process has its settings from the postmaster, which has told all the others by then.
+        while self.sql("SHOW synchronous_standby_names") != standbys:
+            if time.monotonic() > deadline:
+                raise LauncherError("PostgreSQL did not take up its new setting")
+            time.sleep(0.02)
+        # The checkpointer takes up what it was told before it begins one.
+        self.sql("CHECKPOINT")
 
     def sql(self, statement: str) -> str:
         """Run a statement as the administrator, in the database `postgres`; returns the values as text.
