@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 
 from threadly_chassis.http import Principal
+from threadly_chassis.http.identity import IdentityVerifier
 from threadly_chassis.ids import new_id
 from threadly_chassis.observability.metrics import ERRORS
 
@@ -129,6 +130,23 @@ async def test_a_key_belongs_to_its_owner(
     )
     assert answer.status_code == 201
     assert await count("note") == 2
+
+
+async def test_a_token_is_verified_once_a_request(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key's owner and the route's caller are one and the same."""
+    verified, verify = [], IdentityVerifier.verify
+
+    def noting(self: IdentityVerifier, token: str) -> Principal:
+        verified.append(token)
+        return verify(self, token)
+
+    monkeypatch.setattr(IdentityVerifier, "verify", noting)
+    for words in ("a", "b"):
+        key = {"Idempotency-Key": words}
+        assert (await client.post("/v1/notes", json={"words": words}, headers=key)).status_code == 201
+    assert len(verified) == 2
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256])

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from ..db import Transaction
 from ..errors import Invalid
+from .identity import caller
 
 #: Headers of the first answer that a replay repeats.
 _KEPT_HEADERS = ("content-type", "location", "etag")
@@ -63,8 +64,9 @@ async def idempotent(
 ) -> Response:
     """Handle a request once per (caller, route, key); raises `IdempotencyKeyReused`."""
     body = await request.body()
-    credential = request.headers.get("authorization", "")
-    subject = _subject(request, credential)
+    # The token changes from minute to minute; the person behind it does not.
+    asking = caller(request)
+    subject = "anonymous" if asking is None else str(asking.user_id)
     where = {"principal": subject, "route": route, "key": idempotency_key(request)}
     digest = hashlib.sha256(request.url.path.encode() + b"\0" + body).hexdigest()
     claimed = (await tx.session.execute(_CLAIM, where | {"hash": digest})).first()
@@ -77,14 +79,6 @@ async def idempotent(
         where | {"status": response.status_code, "headers": json.dumps(kept), "body": bytes(response.body)},
     )
     return response
-
-
-def _subject(request: Request, credential: str) -> str:
-    # The token changes from minute to minute; the person behind it does not.
-    if not credential:
-        return "anonymous"
-    token = credential.partition(" ")[2].strip()
-    return str(request.app.state.identity.verify(token).user_id)
 
 
 async def _replay(tx: Transaction, where: dict[str, str], digest: str) -> Response:

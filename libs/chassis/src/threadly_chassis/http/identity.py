@@ -90,7 +90,18 @@ class IdentityVerifier:
         raise Unauthenticated("The identity token is not valid.")
 
 
-async def _optional_principal(request: Request) -> Principal | None:
+def caller(request: Request) -> Principal | None:
+    """Whom the request's token speaks for; None without one. A token is verified once a request.
+
+    Raises `Unauthenticated` for one that is not ours or is over.
+    """
+    if not hasattr(request.state, "caller"):
+        request.state.caller = _verified(request)
+    known: Principal | None = request.state.caller
+    return known
+
+
+def _verified(request: Request) -> Principal | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not token:
         return None
@@ -101,6 +112,10 @@ async def _optional_principal(request: Request) -> Principal | None:
     action = current_action()
     action.user_id, action.session_id = str(principal.user_id), principal.session_id
     return principal
+
+
+async def _optional_principal(request: Request) -> Principal | None:
+    return caller(request)
 
 
 async def _principal(principal: Annotated[Principal | None, Depends(_optional_principal)]) -> Principal:
