@@ -1,7 +1,9 @@
 """`threadly topology plan|apply|check`: what it says, and its exit codes."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,16 +30,24 @@ def _bind(management: Management, vhost: str) -> None:
     )
 
 
-def _limit(kind: str, pattern: str, **others: int) -> _Meddling:
-    def set_it(management: Management, vhost: str) -> None:
-        for name, definition, priority in (("other", {"max-in-memory-length": 1}, 0), ("tight", others, 1)):
+def _policies(kind: str, **policies: tuple[int, str, dict[str, Any]]) -> _Meddling:
+    """Policies by name: priority, pattern, definition."""
+
+    def set_them(management: Management, vhost: str) -> None:
+        for name, (priority, pattern, definition) in policies.items():
             management.call(
                 "PUT",
                 f"{kind}/{vhost}/{name}",
                 {"pattern": pattern, "definition": definition, "apply-to": "queues", "priority": priority},
             )
 
-    return set_it
+    return set_them
+
+
+#: Changes nothing that matters.
+_HARMLESS = {"max-in-memory-length": 1}
+#: A named group in Perl's way, which Erlang reads and Python does not.
+_UNREADABLE = "(?<queue>outside)$"
 
 
 @pytest.fixture
@@ -80,7 +90,25 @@ def test_what_is_no_command_is_answered_with_the_usage(
     ("setting", "value", "package", "said"),
     [
         ("THREADLY_AMQP_URL", None, SPECIMEN, "THREADLY_AMQP_URL is not set"),
-        ("THREADLY_AMQP_URL", "nonsense", SPECIMEN, "no broker answers at THREADLY_AMQP_URL"),
+        ("THREADLY_AMQP_URL", "nonsense", SPECIMEN, "THREADLY_AMQP_URL is no address of a broker"),
+        (
+            "THREADLY_AMQP_URL",
+            "ampq://u:secret@host/",
+            SPECIMEN,
+            "THREADLY_AMQP_URL is no address of a broker",
+        ),
+        (
+            "THREADLY_AMQP_URL",
+            "amqp://u:secret@[bad/",
+            SPECIMEN,
+            "THREADLY_AMQP_URL is no address of a broker",
+        ),
+        (
+            "THREADLY_AMQP_URL",
+            "amqp://h/?heartbeat=soon",
+            SPECIMEN,
+            "THREADLY_AMQP_URL is no address of a broker",
+        ),
         (
             "THREADLY_AMQP_URL",
             "amqp://u:secret@127.0.0.1:1/",
@@ -134,6 +162,17 @@ def test_a_wrong_password_is_said_to_be_one(
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("broker")
+def test_a_virtual_host_that_is_not_there_is_said_to_be_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("THREADLY_AMQP_URL", f"{os.environ['THREADLY_AMQP_URL']}-not")
+    assert main(["check", SPECIMEN]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("topology: the broker has no virtual host as THREADLY_AMQP_URL names it")
+
+
+@pytest.mark.integration
 def test_a_user_who_may_not_declare_is_told_so(
     broker: str,
     management: Management,
@@ -184,20 +223,39 @@ def test_check_is_content_with_what_apply_has_made(capsys: pytest.CaptureFixture
         (_unbind, "binding t.events --specimen.note_written.v1--> specimen.every is missing"),
         (_bind, "binding t.events --specimen.gone.v1--> specimen.every is not planned"),
         (
-            _limit("policies", r"^specimen\.every\.dlq$", **{"max-length": 10}),
+            _policies("policies", other=(0, "every", _HARMLESS), tight=(1, "every.dlq$", {"max-length": 10})),
             "queue specimen.every.dlq has max-length=10 by the policy tight",
         ),
         (
-            _limit("operator-policies", "newest$", **{"message-ttl": 1000}),
+            _policies("operator-policies", tight=(0, "newest$", {"message-ttl": 1000})),
             "queue specimen.newest has message-ttl=1000 by the policy tight",
         ),
         (
-            # A named group in Perl's way, which Erlang reads and Python does not.
-            _limit("policies", "(?<queue>outside)$", **{"max-length": 10}),
+            _policies("policies", tight=(0, "outside$", {"overflow": "drop-head"})),
+            "queue specimen.outside has overflow=drop-head by the policy tight",
+        ),
+        (
+            _policies("policies", tight=(0, _UNREADABLE, {"max-length": 10})),
             "queue specimen.outside has max-length=10 by the policy tight",
         ),
+        (
+            _policies(
+                "policies",
+                other=(1, "^(?<service>none)$", _HARMLESS),
+                tight=(0, "every$", {"max-length": 10}),
+            ),
+            "queue specimen.every has max-length=10 by the policy tight",
+        ),
     ],
-    ids=["a binding removed", "a binding left behind", "a limit", "a time to live", "an unreadable pattern"],
+    ids=[
+        "a binding removed",
+        "a binding left behind",
+        "a limit",
+        "a time to live",
+        "dead letters may be dropped",
+        "an unreadable pattern",
+        "an unreadable pattern before it",
+    ],
 )
 def test_check_names_what_declaring_cannot_see(
     meddle: _Meddling, said: str, broker: str, management: Management, capsys: pytest.CaptureFixture[str]
@@ -206,7 +264,38 @@ def test_check_names_what_declaring_cannot_see(
     assert main(["apply", SPECIMEN]) == 0
     meddle(management, broker)
     assert main(["check", SPECIMEN]) == 1
-    assert said in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    assert said in lines
+    assert lines[-1] == "what the broker does with it: not tried out while that is so"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("priority", "definition"),
+    [(0, {"delivery-limit": 5_000_000}), (-1, {"max-length": 10})],
+    ids=["no smaller than our own", "overruled by another"],
+)
+def test_check_is_content_with_a_policy_that_does_no_harm(
+    priority: int, definition: dict[str, Any], broker: str, management: Management
+) -> None:
+    assert main(["apply", SPECIMEN]) == 0
+    _policies("policies", other=(0, "", _HARMLESS), tight=(priority, "", definition))(management, broker)
+    if priority == 0:
+        management.call("DELETE", f"policies/{broker}/other")
+    assert main(["check", SPECIMEN]) == 0
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("broker")
+def test_check_creates_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Trying things out would: it waits until what is declared is whole."""
+    said = []
+    for _ in range(2):
+        assert main(["check", SPECIMEN]) == 1
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "exchange t.events is missing" in said[0]
+    assert "not tried out" in said[0]
 
 
 @pytest.mark.integration
@@ -221,16 +310,46 @@ def test_apply_binds_again_what_somebody_has_unbound(broker: str, management: Ma
 @pytest.mark.integration
 @pytest.mark.usefixtures("broker")
 def test_check_says_when_it_could_not_look(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stranger: str
 ) -> None:
+    """And shows nobody a password, not even one that has ended the address early."""
     assert main(["apply", SPECIMEN]) == 0
     monkeypatch.delenv("THREADLY_AMQP_MANAGEMENT_URL")
     assert main(["check", SPECIMEN]) == 0
     said = "bindings and policies: not looked at, THREADLY_AMQP_MANAGEMENT_URL is not set"
     assert said in capsys.readouterr().out.splitlines()
     where = f"127.0.0.1:{free_port()}"
-    monkeypatch.setenv("THREADLY_AMQP_MANAGEMENT_URL", f"http://somebody:secret@{where}")
-    assert main(["check", SPECIMEN]) == 1
-    out = capsys.readouterr().out
-    assert f"bindings and policies: http://{where} does not answer" in out
-    assert "secret" not in out
+    malformed = "THREADLY_AMQP_MANAGEMENT_URL is no http address, or its password is not percent-encoded"
+    for url, why in (
+        (f"http://somebody:secret@{where}", f"http://{where} does not answer"),
+        (f"http://somebody:secret/2@{where}", malformed),
+        ("http://[secret", malformed),
+        ("secret", malformed),
+        (f"http://somebody:secret@{stranger}", f"http://{stranger} is something else"),
+    ):
+        monkeypatch.setenv("THREADLY_AMQP_MANAGEMENT_URL", url)
+        assert main(["check", SPECIMEN]) == 1
+        out = capsys.readouterr().out
+        assert f"bindings and policies: {why}" in out
+        assert "secret" not in out
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """Where something answers that is no management interface."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"hello": "world"}')
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from ..observability.logging import get_logger
 from ..tasks import only_own_cancellation, wait_until
-from .connection import BROKER_ERRORS, BrokerConnection
+from .connection import BROKER_ERRORS, CONNECT_TIMEOUT, BrokerConnection
 
 _RECONNECT = (0.2, 5.0)
 
@@ -57,12 +57,12 @@ class ControlListener(ABC):
         connection = await self._connection.get()
         requests: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         async with connection.channel() as channel:
-            await channel.set_qos(prefetch_count=self.prefetch)
-            queue = await channel.get_queue(self._queue)
+            await channel.set_qos(prefetch_count=self.prefetch, timeout=CONNECT_TIMEOUT)
+            queue = await channel.declare_queue(self._queue, passive=True, timeout=CONNECT_TIMEOUT)
             cancelled = asyncio.Event()
             underlay = await channel.get_underlay_channel()
             underlay.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
-            await queue.consume(requests.put)
+            await queue.consume(requests.put, timeout=CONNECT_TIMEOUT)
             ends = [
                 asyncio.ensure_future(channel.closed()),
                 asyncio.create_task(self._ending.wait()),

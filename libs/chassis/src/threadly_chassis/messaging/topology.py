@@ -11,6 +11,7 @@ from time import monotonic
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
+    ChannelInvalidStateError,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
@@ -210,7 +211,7 @@ async def apply_patiently(topology: Topology, connection: BrokerConnection, seco
             await topology.apply(await connection.get())
         except ProbableAuthenticationError:
             raise
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError, ChannelInvalidStateError):
             if monotonic() > deadline:
                 raise
             await asyncio.sleep(0.5)

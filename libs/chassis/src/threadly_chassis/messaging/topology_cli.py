@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from importlib import import_module
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiormq.exceptions import (
     AMQPChannelError,
-    AMQPError,
     ChannelPreconditionFailed,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 
 from ..rebuild.control import with_rebuild_control
 from .bindings import differences
-from .connection import BrokerConnection
+from .connection import BROKER_ERRORS, BrokerConnection
 from .discards import with_discards
 from .effective import probe
 from .ladder import Ladder, LadderError
@@ -80,42 +80,75 @@ def _ladder() -> Ladder:
 
 
 async def _asked(verb: str, topology: Topology) -> tuple[list[str], bool]:
-    if not (url := os.environ.get(_BROKER)):
-        raise _Refused(f"{_BROKER} is not set")
+    url = _address()
     connection = BrokerConnection(url, "threadly topology")
     try:
         if verb == "apply":
             await apply_patiently(topology, connection)
             return [], True
         return await _check(topology, connection, url)
-    except ProbableAuthenticationError:
-        raise _Refused(f"the broker refuses the user and password of {_BROKER}") from None
-    except ChannelPreconditionFailed as different:
-        raise _Refused(f"the broker has it with other arguments: {different.args[0]}") from None
-    except AMQPChannelError as refused:
-        raise _Refused(f"the broker refuses it: {refused}") from None
-    except (AMQPError, OSError, ValueError) as broken:
-        raise _Refused(f"no broker answers at {_BROKER}: {type(broken).__name__}") from None
+    except BROKER_ERRORS as error:
+        raise _Refused(_why(error)) from None
     finally:
         await connection.close()
+
+
+def _address() -> str:
+    """The broker's, checked as far as aiormq would not: it says `KeyError` to another scheme."""
+    if not (url := os.environ.get(_BROKER)):
+        raise _Refused(f"{_BROKER} is not set")
+    try:
+        parts = urlsplit(url)
+        heartbeat = dict(parse_qsl(parts.query)).get("heartbeat", "0")
+        is_one = (
+            parts.scheme in {"amqp", "amqps"} and parts.hostname and (parts.port or 1) and int(heartbeat) >= 0
+        )
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise _Refused(f"{_BROKER} is no address of a broker")
+    return url
+
+
+def _why(error: BaseException) -> str:
+    match error:
+        case ProbableAuthenticationError():
+            return f"the broker refuses the user and password of {_BROKER}"
+        case ChannelPreconditionFailed():
+            return f"the broker has it with other arguments: {error.args[0]}"
+        case AMQPChannelError():
+            return f"the broker refuses it: {error}"
+        case InvalidFrameError():
+            # What aiormq 7.2.4 makes of the broker's refusal to open a virtual host.
+            return f"the broker has no virtual host as {_BROKER} names it for this user"
+        case _:
+            return f"no broker answers at {_BROKER}: {type(error).__name__}"
 
 
 async def _check(topology: Topology, connection: BrokerConnection, url: str) -> tuple[list[str], bool]:
     problems = await topology.check(await connection.get())
     seen, is_as_planned = await asyncio.to_thread(_seen, topology, unquote(urlsplit(url).path[1:]) or "/")
+    if problems or not is_as_planned:
+        # Trying things out declares what all queues share, and would mend some of it.
+        return [*problems, *seen, "what the broker does with it: not tried out while that is so"], False
     findings = await probe(await connection.get())
-    is_well = not problems and is_as_planned and all(finding.holds for finding in findings)
-    return [*problems, *seen, *map(str, findings)], is_well
+    return [*seen, *map(str, findings)], all(finding.holds for finding in findings)
 
 
 def _seen(topology: Topology, vhost: str) -> tuple[list[str], bool]:
+    what = "bindings and policies:"
     if not (url := os.environ.get(_MANAGEMENT)):
-        return [f"bindings and policies: not looked at, {_MANAGEMENT} is not set"], True
-    management = Management(url)
+        return [f"{what} not looked at, {_MANAGEMENT} is not set"], True
+    try:
+        management = Management(url)
+    except ValueError:
+        return [f"{what} {_MANAGEMENT} is no http address, or its password is not percent-encoded"], False
     try:
         found = differences(topology, management, vhost)
-    except (OSError, HTTPException, ValueError) as error:
-        return [f"bindings and policies: {management.address} does not answer ({error})"], False
+    except OSError as error:
+        return [f"{what} {management.address} does not answer ({error})"], False
+    except (HTTPException, ValueError, TypeError, KeyError) as error:
+        return [f"{what} {management.address} is something else ({type(error).__name__})"], False
     return found, not found
 
 
