@@ -37,6 +37,10 @@ _HEAD = """\
 _PROVIDERS = ("clerk", "stripe", "algolia", "pusher", "smtp", "mail")
 #: Different in every service, so they are shown with each and not among the shared ones.
 _EACH = ("database_url", "http_port", "worker_port")
+_MANAGEMENT = (
+    "http://user:password@host:port of RabbitMQ's management interface, where `threadly topology check` "
+    "reads bindings and policies; without it, it says that it has not."
+)
 #: What the fields of `ServiceSettings` mean, which has no docstrings of its own for them.
 _SHARED = {
     "mode": "sandbox or production; production refuses the sandbox's hosts and keys.",
@@ -182,6 +186,9 @@ def sections() -> dict[str, dict[str, Setting]]:
             before = found.setdefault(section, {}).get(setting.name)
             # Two services may share a provider; the one that says what a setting means is shown.
             found[section][setting.name] = before if before and before.meaning else setting
+    # No field of a service's: only the command looks there.
+    management = Setting("THREADLY_AMQP_MANAGEMENT_URL", _MANAGEMENT, "", secret=True)
+    found["operations"][management.name] = management
     found["sandbox (the providers' stand-ins)"] = {setting.name: setting for setting in _of_sandbox()}
     found["launcher (make run)"] = {setting.name: setting for setting in _of_launcher()}
     return found

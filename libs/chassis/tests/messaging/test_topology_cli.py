@@ -128,6 +128,13 @@ def test_what_is_no_command_is_answered_with_the_usage(
             "threadly_chassis",
             "threadly_chassis is no service with subscriptions",
         ),
+        ("THREADLY_RETRY_LADDER", "5s", ".orders", ".orders is no service with subscriptions"),
+        (
+            "THREADLY_RETRY_LADDER",
+            "5s",
+            "threadly_chassis.messaging",
+            "threadly_chassis.messaging is no service with subscriptions",
+        ),
     ],
 )
 def test_what_stands_in_the_way_is_said_in_a_line(
@@ -299,7 +306,6 @@ def test_check_creates_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.usefixtures("broker")
 def test_apply_binds_again_what_somebody_has_unbound(broker: str, management: Management) -> None:
     assert main(["apply", SPECIMEN]) == 0
     _unbind(management, broker)

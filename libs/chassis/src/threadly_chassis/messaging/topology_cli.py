@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from importlib import import_module
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
+from aio_pika.connection import make_url
 from aiormq.exceptions import (
     AMQPChannelError,
     ChannelPreconditionFailed,
@@ -22,6 +23,7 @@ from aiormq.exceptions import (
 )
 
 from ..rebuild.control import with_rebuild_control
+from ..settings import ServiceSettings
 from .bindings import differences
 from .connection import BROKER_ERRORS, BrokerConnection
 from .discards import with_discards
@@ -63,51 +65,54 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _table(package: str) -> Subscriptions:
-    module = f"{package}.subscriptions"
+    module, none = f"{package}.subscriptions", _Refused(f"{package} is no service with subscriptions")
+    if not all(map(str.isidentifier, package.split("."))):
+        raise none
     try:
-        return with_discards(with_rebuild_control(import_module(module).SUBSCRIPTIONS))
+        table = getattr(import_module(module), "SUBSCRIPTIONS", None)
     except ModuleNotFoundError as missing:
-        if not module.startswith(f"{missing.name}"):
+        # What the module itself imports in vain is a bug, and shown as one.
+        if not f"{module}.".startswith(f"{missing.name}."):
             raise
-        raise _Refused(f"{package} is no service with subscriptions") from None
+        raise none from None
+    if not isinstance(table, Subscriptions):
+        raise none
+    return with_discards(with_rebuild_control(table))
 
 
 def _ladder() -> Ladder:
     try:
-        return Ladder(os.environ.get(_LADDER, "5s,30s,2m,10m,1h").split(","))
+        given = os.environ.get(_LADDER)
+        return Ladder(given.split(",") if given else ServiceSettings.model_fields["retry_ladder"].default)
     except LadderError as wrong:
         raise _Refused(f"{_LADDER}: {wrong}") from None
 
 
 async def _asked(verb: str, topology: Topology) -> tuple[list[str], bool]:
-    url = _address()
-    connection = BrokerConnection(url, "threadly topology")
+    connection, vhost = _connection()
     try:
         if verb == "apply":
             await apply_patiently(topology, connection)
             return [], True
-        return await _check(topology, connection, url)
+        return await _check(topology, connection, vhost)
     except BROKER_ERRORS as error:
         raise _Refused(_why(error)) from None
     finally:
         await connection.close()
 
 
-def _address() -> str:
-    """The broker's, checked as far as aiormq would not: it says `KeyError` to another scheme."""
+def _connection() -> tuple[BrokerConnection, str]:
+    """The broker that is named, and the virtual host there; aiormq says `KeyError` to another scheme."""
     if not (url := os.environ.get(_BROKER)):
         raise _Refused(f"{_BROKER} is not set")
+    no_address = _Refused(f"{_BROKER} is no address of a broker")
     try:
-        parts = urlsplit(url)
-        heartbeat = dict(parse_qsl(parts.query)).get("heartbeat", "0")
-        is_one = (
-            parts.scheme in {"amqp", "amqps"} and parts.hostname and (parts.port or 1) and int(heartbeat) >= 0
-        )
+        parts, connection = make_url(url), BrokerConnection(url, "threadly topology")
     except ValueError:
-        is_one = False
-    if not is_one:
-        raise _Refused(f"{_BROKER} is no address of a broker")
-    return url
+        raise no_address from None
+    if parts.scheme not in {"amqp", "amqps"} or not parts.host:
+        raise no_address
+    return connection, unquote(urlsplit(url).path[1:]) or "/"
 
 
 def _why(error: BaseException) -> str:
@@ -125,9 +130,9 @@ def _why(error: BaseException) -> str:
             return f"no broker answers at {_BROKER}: {type(error).__name__}"
 
 
-async def _check(topology: Topology, connection: BrokerConnection, url: str) -> tuple[list[str], bool]:
+async def _check(topology: Topology, connection: BrokerConnection, vhost: str) -> tuple[list[str], bool]:
     problems = await topology.check(await connection.get())
-    seen, is_as_planned = await asyncio.to_thread(_seen, topology, unquote(urlsplit(url).path[1:]) or "/")
+    seen, is_as_planned = await asyncio.to_thread(_seen, topology, vhost)
     if problems or not is_as_planned:
         # Trying things out declares what all queues share, and would mend some of it.
         return [*problems, *seen, "what the broker does with it: not tried out while that is so"], False
