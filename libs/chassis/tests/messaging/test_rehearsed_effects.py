@@ -225,6 +225,8 @@ def test_arguments_are_shown_without_what_they_say() -> None:
         f"{someone}, private-user-{someone}, pi_3PqXy12, "
         f"{{to: str(15), id: <{someone}@threadly.example>, lines: [str(8), 3, None]}}, urgent=True"
     )
+    without_a_digit = "pi_kDIGiDGBujuqbedSLKDiqLYi"
+    assert in_short([without_a_digit, "no_words_of_anybody_are_shown"], {}) == f"{without_a_digit}, str(29)"
     assert "Ada" not in in_short(["Ada Lovelace", b"Ada", LoudBell(ledger=["Ada"] * 9)], {})
     assert in_short([list(range(50))], {}).endswith("7, 42 more]")
     assert len(in_short(["a" * 9] * 500, {})) < 310

@@ -15,7 +15,9 @@ _MOST_PARTS = 8
 #: What is shown of texts, because it names a thing and nobody: our ids with what stands around them, and
 #: providers' (`pi_3PqXy…`). Of any other text only its length is.
 _ID = re.compile(
-    r"[\w.:<-]{0,60}[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[\w.:>@-]{0,60}|[a-z]{2,5}_(?=\w*\d)\w{6,60}"
+    r"[\w.:<-]{0,60}[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[\w.:>@-]{0,60}"
+    # One of Stripe's 24 random characters in 70 has no digit among them.
+    r"|[a-z]{2,5}_((?=\w*\d)\w{6,60}|(?=\w*[a-z][A-Z])\w{20,60})"
 )
 
 
